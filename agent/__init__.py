@@ -1,0 +1,1 @@
+"""The offline wing: a signed bundle becomes a running site."""

@@ -1,0 +1,1 @@
+"""The online wing: a definition becomes a signed bundle."""

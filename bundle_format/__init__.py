@@ -1,0 +1,1 @@
+"""The foundation: what a bundle is and what a release means, for builder and agent alike."""
