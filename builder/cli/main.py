@@ -1,0 +1,19 @@
+"""`floto-builder`: the table of its verbs, each loaded only when it is asked for."""
+
+import sys
+
+from bundle_format import __version__
+from bundle_format.terminal import VerbTable, run_program
+
+DESCRIPTION = "Makes one signed bundle of a product's definition and everything that it needs."
+
+VERBS = VerbTable("builder.cli", ("init", "keygen", "check", "build", "inspect", "verify"))
+
+
+def main() -> None:
+    """Run the program on the process's own arguments and exit."""
+    sys.exit(run_program("floto-builder", __version__, DESCRIPTION, VERBS, sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How work under way and sizes look to a person."""

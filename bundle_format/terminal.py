@@ -1,0 +1,181 @@
+"""How both programs meet a person: verbs, lines, questions and exit codes. Only `cli` modules may use it."""
+
+import argparse
+import contextlib
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, TextIO
+
+from bundle_format.errors import ExitCode, FlotoError
+from bundle_format.progress import Progress
+from bundle_format.shown.lines import ProgressLines
+
+INTERRUPTED = 130
+PIPE_CLOSED = 141
+
+_ESCAPED = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (
+        *(set(range(0x20)) - {0x09, 0x0A}),
+        *range(0x7F, 0xA0),
+        *range(0x200B, 0x2010),
+        *range(0x2028, 0x202F),
+        *range(0x2060, 0x2070),
+        *range(0xD800, 0xE000),
+        0xFEFF,
+    )
+}
+"""Controls, text-direction marks, invisible signs and lone surrogates: what could forge a line (THREATS 36)."""
+
+
+def escape(text: str) -> str:
+    """`text` with everything made visible that could move the cursor or hide; tabs and line ends stay."""
+    return text.translate(_ESCAPED)
+
+
+def escape_line(text: str) -> str:
+    """The same for a name or a value from outside that must stay on its line."""
+    return escape(text).replace("\n", "\\n")
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One thing that a program can be told to do; `examples` end its help."""
+
+    name: str
+    summary: str
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: "Callable[[argparse.Namespace, Terminal], ExitCode]"
+    examples: str = ""
+
+
+@dataclass(frozen=True)
+class VerbTable:
+    """A program's verbs in the order of its help: each a module of `package` whose VERB is imported when needed."""
+
+    package: str
+    names: tuple[str, ...]
+
+    def load(self, name: str) -> Verb:
+        """Import the verb's module; hyphens in `name` are underscores there."""
+        verb = import_module(f"{self.package}.{name.replace('-', '_')}").VERB
+        assert isinstance(verb, Verb)
+        return verb
+
+
+class Terminal:
+    """The person's side: results on `output`, everything about the work on `messages`."""
+
+    def __init__(self, output: TextIO, messages: TextIO, answers: TextIO) -> None:
+        self._output = output
+        self._messages = messages
+        self._answers = answers
+
+    def say(self, text: str = "") -> None:
+        """Print one or more lines of the result."""
+        self._output.write(escape(text) + "\n")
+
+    def warn(self, text: str) -> None:
+        """Print lines that are no part of the result."""
+        self._output.flush()
+        self._messages.write(escape(text) + "\n")
+        self._messages.flush()
+
+    def json(self, value: Any) -> None:
+        """Print a JSON value for scripts."""
+        self._output.write(json.dumps(value, indent=2) + "\n")
+
+    def ask(self, question: str) -> bool:
+        """Whether the person answers yes; FlotoError where nobody is there to answer."""
+        self._output.flush()
+        self._messages.write(f"{escape(question)} [y/N] ")
+        self._messages.flush()
+        answer = self._answers.readline()
+        if not answer:
+            raise FlotoError("nobody is there to answer", "Agree beforehand with --yes.")
+        return answer.strip().lower() in {"y", "yes"}
+
+    def secret(self, question: str) -> str:
+        """What the person types unseen; FlotoError where there is no terminal to type on."""
+        if not self._answers.isatty():
+            raise FlotoError(f"no terminal to ask on: {question}", "Give it by a file or the environment instead.")
+        try:
+            return getpass.getpass(f"{escape(question)}: ", self._messages)
+        except EOFError as error:
+            raise FlotoError(f"nothing was typed: {question}") from error
+
+    def progress(self) -> Progress:
+        """Where work tells of its advance: bars on a terminal, a plain line every few seconds elsewhere."""
+        if self._messages.isatty():
+            from bundle_format.shown.bars import ProgressBars  # noqa: PLC0415  # rich costs more than most verbs
+
+            return ProgressBars(self._messages, escape)
+        return ProgressLines(self.warn)
+
+
+def run_program(name: str, version: str, description: str, verbs: VerbTable, argv: Sequence[str]) -> int:
+    """Run the verb that `argv` names and return the exit code; SystemExit (2) on wrong usage, (0) after help."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    terminal = Terminal(sys.stdout, sys.stderr, sys.stdin)
+    try:
+        parser = _parser(name, version, description, _needed(verbs, argv))
+        arguments = parser.parse_args(argv)
+        if not hasattr(arguments, "verb"):
+            parser.print_help(sys.stderr)
+            return ExitCode.USAGE
+        verb: Verb = arguments.verb
+        code = verb.run(arguments, terminal)
+        sys.stdout.flush()
+    except FlotoError as error:
+        terminal.warn(_told(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        terminal.warn("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has left; the interpreter's own flush at the end must not complain either.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return code
+
+
+def _needed(verbs: VerbTable, argv: Sequence[str]) -> Iterable[Verb]:
+    if argv and argv[0] in verbs.names:
+        return [verbs.load(argv[0])]
+    if argv and argv[0] == "--version":
+        return []
+    return [verbs.load(name) for name in verbs.names if find_spec(f"{verbs.package}.{name.replace('-', '_')}")]
+
+
+def _parser(name: str, version: str, description: str, verbs: Iterable[Verb]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=name, description=description, allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"{name} {version}")
+    choices = parser.add_subparsers(title="verbs", metavar="VERB")
+    for verb in verbs:
+        examples = f"examples:\n{verb.examples.rstrip()}" if verb.examples else None
+        chosen = choices.add_parser(
+            verb.name,
+            help=verb.summary,
+            description=verb.summary,
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        verb.configure(chosen)
+        chosen.set_defaults(verb=verb)
+    return parser
+
+
+def _told(error: FlotoError) -> str:
+    # Diagnostics of a definition or a site's file bring their own "place: error:" on every line.
+    text = error.message if ": error: " in error.message else f"error: {error.message}"
+    return f"{text}\nhint: {error.hint}" if error.hint else text

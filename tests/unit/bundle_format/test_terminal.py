@@ -1,0 +1,123 @@
+"""What a person sees of a verb: its output, its errors, its exit code."""
+
+import io
+import sys
+from argparse import ArgumentParser, Namespace
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundle_format.errors import DamageError, DefinitionError, ExitCode, FlotoError
+from bundle_format.terminal import Terminal, Verb, VerbTable, escape, escape_line, run_program
+
+
+class Typed(io.StringIO):
+    """Answers typed on a terminal, or piped in."""
+
+    def __init__(self, text: str, *, terminal: bool = False) -> None:
+        super().__init__(text)
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+@pytest.fixture
+def verbs(monkeypatch: pytest.MonkeyPatch) -> VerbTable:
+    """A program with one verb that ends as its argument says."""
+
+    def configure(parser: ArgumentParser) -> None:
+        parser.add_argument("ending")
+
+    def run(arguments: Namespace, terminal: Terminal) -> ExitCode:
+        match arguments.ending:
+            case "damaged":
+                raise DamageError("blob 3 is damaged", "Copy the bundle again.")
+            case "faulty":
+                raise DefinitionError("site.star:1:2: error: no such word\nsite.star:4:1: error: nor this")
+            case "interrupted":
+                raise KeyboardInterrupt
+            case "bug":
+                raise ZeroDivisionError
+        terminal.say("done \x1b[2J")
+        return ExitCode.DRIFT
+
+    module = ModuleType("playhouse.try_it")
+    module.__spec__ = ModuleSpec("playhouse.try_it", None)
+    module.VERB = Verb("try-it", "Try it.", configure, run, "  play try-it well")
+    monkeypatch.setitem(sys.modules, "playhouse.try_it", module)
+    return VerbTable("playhouse", ("try-it",))
+
+
+def play(verbs: VerbTable, *argv: str) -> int:
+    return run_program("play", "1.2", "A play.", verbs, argv)
+
+
+def test_a_verb_prints_its_result_and_its_code_is_the_programs(verbs: VerbTable, capsys: pytest.CaptureFixture[str]):
+    assert play(verbs, "try-it", "well") == ExitCode.DRIFT
+    assert capsys.readouterr().out == "done \\x1b[2J\n"
+
+
+def test_an_error_becomes_message_hint_and_exit_code(verbs: VerbTable, capsys: pytest.CaptureFixture[str]):
+    assert play(verbs, "try-it", "damaged") == ExitCode.DAMAGED
+    assert capsys.readouterr() == ("", "error: blob 3 is damaged\nhint: Copy the bundle again.\n")
+
+
+def test_diagnostics_keep_their_places_at_the_start_of_the_line(verbs, capsys):
+    assert play(verbs, "try-it", "faulty") == ExitCode.USAGE
+    assert capsys.readouterr().err == "site.star:1:2: error: no such word\nsite.star:4:1: error: nor this\n"
+
+
+def test_a_bug_keeps_its_traceback_and_an_interruption_has_its_code(verbs: VerbTable):
+    with pytest.raises(ZeroDivisionError):
+        play(verbs, "try-it", "bug")
+    assert play(verbs, "try-it", "interrupted") == 130
+
+
+def test_version_needs_no_verb(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        play(VerbTable("no.such.package", ("nothing",)), "--version")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == "play 1.2\n"
+
+
+@pytest.mark.parametrize("argv", [["try-it"], ["try-it", "--nonsense", "x"], ["nonsense"]])
+def test_wrong_usage_is_told_with_code_2(verbs: VerbTable, argv: list[str]):
+    with pytest.raises(SystemExit) as ended:
+        play(verbs, *argv)
+    assert ended.value.code == ExitCode.USAGE
+
+
+def test_help_of_a_verb_ends_with_its_examples(verbs: VerbTable, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        play(verbs, "try-it", "--help")
+    assert capsys.readouterr().out.endswith("examples:\n  play try-it well\n")
+
+
+@pytest.mark.parametrize(("typed", "agreed"), [("y\n", True), ("YES\n", True), ("n\n", False), ("\n", False)])
+def test_only_a_clear_yes_agrees(typed: str, agreed: bool):
+    assert Terminal(io.StringIO(), io.StringIO(), Typed(typed)).ask("apply?") is agreed
+
+
+def test_where_nobody_answers_nothing_is_agreed():
+    with pytest.raises(FlotoError, match="nobody is there") as refused:
+        Terminal(io.StringIO(), io.StringIO(), Typed("")).ask("apply?")
+    assert "--yes" in refused.value.hint
+
+
+def test_a_secret_is_never_read_from_a_pipe():
+    with pytest.raises(FlotoError, match="no terminal"):
+        Terminal(io.StringIO(), io.StringIO(), Typed("s3cret\n")).secret("passphrase")
+
+
+@given(st.text())
+def test_threat_36_what_is_printed_holds_no_control_or_invisible_sign(text: str):
+    shown = escape_line(text)
+    assert all(sign.isprintable() or sign == "\t" or not sign.isascii() for sign in shown)
+    assert not any("\x80" <= sign <= "\x9f" or "\ud800" <= sign <= "\udfff" for sign in shown)
+    assert not set(shown) & set("\u200b\u200e\u202a\u202e\u2066\u2069\ufeff\n\r\x1b")
+    shown.encode("utf-8")
+    assert escape(shown) == shown
