@@ -1,6 +1,6 @@
 """The resolved release: every variant of one version of a product, as it lies signed in a bundle."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -8,7 +8,7 @@ from bundle_format.canonical import canonical, parse_canonical
 from bundle_format.digest import Digest, parse_digest
 from bundle_format.release.value import Value
 
-FORMAT = "floto-release/1"
+FORMAT: Final = "floto-release/1"
 
 DigestText = Annotated[Digest, AfterValidator(parse_digest)]
 Scalar = bool | int | str
