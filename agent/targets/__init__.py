@@ -1,0 +1,1 @@
+"""What the agent acts on: Protocols of few repeatable verbs, and their implementations."""

@@ -1,0 +1,50 @@
+"""By which labels everything that the agent makes is known again; what does not carry them is never touched."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+PREFIX = "floto."
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """For whom an agent acts: one product on one site."""
+
+    product: str
+    site: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The marks on a container, network or volume.
+
+    `spec` is the canonical JSON that it was made from (without secrets) and `digest` that text's digest;
+    `transaction` names the apply that made it, so that an interrupted one can be undone.
+    """
+
+    product: str
+    site: str
+    host: str
+    name: str
+    release: str
+    spec: str
+    digest: str
+    transaction: str
+
+    @property
+    def owner(self) -> Owner:
+        """For whom it was made."""
+        return Owner(self.product, self.site)
+
+    def to_mapping(self) -> dict[str, str]:
+        """As an engine keeps them."""
+        return {PREFIX + key: text for key, text in asdict(self).items()}
+
+
+def labels_from(mapping: Mapping[str, str]) -> Labels | None:
+    """Our labels among an engine's; None unless all of them are there, for then we did not make it."""
+    found = {key.removeprefix(PREFIX): text for key, text in mapping.items() if key.startswith(PREFIX)}
+    try:
+        return Labels(**{name: found[name] for name in Labels.__slots__})
+    except KeyError:
+        return None

@@ -1,0 +1,149 @@
+"""What targets report: one engine as it is now, in values of our own. Sizes are bytes, times seconds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from agent.labels import Labels
+from bundle_format.digest import Digest, digest_of
+from bundle_format.release.deployment import Port
+from bundle_format.release.model import Image
+
+Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+Health = Literal["none", "starting", "healthy", "unhealthy"]
+ImageStore = Literal["classic", "containerd"]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFacts:
+    """What an engine says of itself. `skew` is its clock minus ours; `id` tells whether two hosts share it."""
+
+    id: str
+    name: str
+    version: str
+    api: tuple[int, int]
+    architecture: str
+    store: ImageStore
+    driver: str
+    root: str
+    skew: int
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The file system under an engine's root."""
+
+    free: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageState:
+    """An image that an engine holds: its id there, its uncompressed layers base first, its tags."""
+
+    id: str
+    layers: tuple[Digest, ...]
+    tags: tuple[str, ...] = ()
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a container is really set up, for telling drift; `env` may hold secrets and is never shown."""
+
+    command: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    user: str = ""
+    workdir: str = ""
+    restart: str = "no"
+    memory: int = 0
+    cpu_millis: int = 0
+    privileged: bool = False
+    read_only: bool = False
+    networks: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """A container, ours (with labels) or not. `started` is Unix time, 0 for never; `image` the engine's id."""
+
+    id: str
+    name: str
+    image: str
+    status: Status
+    health: Health = "none"
+    restarts: int = 0
+    exit_code: int = 0
+    started: int = 0
+    labels: Labels | None = None
+    ports: tuple[Port, ...] = ()
+    settings: Settings = Settings()
+    reason: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives, however well."""
+        return self.status in ("running", "paused", "restarting")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkState:
+    """A network of an engine."""
+
+    id: str
+    name: str
+    driver: str
+    subnet: str | None = None
+    gateway: str | None = None
+    internal: bool = False
+    labels: Labels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeState:
+    """A volume; `ready` is False while its first owner and mode could not be set for sure."""
+
+    name: str
+    driver: str
+    ready: bool = True
+    labels: Labels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """All of an engine at one moment. `space` and `listening` (TCP and UDP ports taken) are None if unknowable."""
+
+    host: str
+    facts: EngineFacts
+    images: tuple[ImageState, ...] = ()
+    containers: tuple[ContainerState, ...] = ()
+    networks: tuple[NetworkState, ...] = ()
+    volumes: tuple[VolumeState, ...] = ()
+    space: Space | None = None
+    listening: frozenset[tuple[str, int]] | None = None
+
+    def image_id(self, image: Image) -> str | None:
+        """The engine's id for an image of the release, None if it lacks it.
+
+        Its id is the digest of the config in a classic store and that of the manifest in containerd's.
+        """
+        held = {state.id for state in self.images}
+        return next((str(name) for name in (image.config, image.manifest) if name in held), None)
+
+    def chains(self) -> frozenset[Digest]:
+        """The layer chains that the engine holds (`chain_ids`)."""
+        return frozenset(chain for image in self.images for chain in chain_ids(image.layers))
+
+    def container(self, name: str) -> ContainerState | None:
+        """The container of that name on the engine, whoever made it."""
+        return next((container for container in self.containers if container.name == name), None)
+
+
+def chain_ids(layers: tuple[Digest, ...]) -> tuple[Digest, ...]:
+    """The name of each stack of layers from the base up (OCI image specification, layer ChainID)."""
+    chains: list[Digest] = []
+    for layer in layers:
+        chains.append(digest_of(f"{chains[-1]} {layer}".encode()) if chains else layer)
+    return tuple(chains)

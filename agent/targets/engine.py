@@ -1,0 +1,116 @@
+"""What the agent asks of a host's engine: few verbs, each of which may be repeated after an interruption."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from agent.labels import Labels
+from agent.state import ContainerState, EngineState
+from bundle_format.digest import Digest
+from bundle_format.progress import Progress
+from bundle_format.release.deployment import Container, Network, Volume
+from bundle_format.release.model import Image
+
+
+class Blobs(Protocol):
+    """Where the bytes of images come from: the site's store."""
+
+    def size(self, digest: Digest) -> int:
+        """The raw size in bytes; MissingError if the blob is absent."""
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """The raw bytes, verified while they are read; MissingError if the blob is absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line that a container wrote: when (RFC 3339 with nanoseconds), to which stream, without its line end."""
+
+    container: str
+    time: str
+    stream: str
+    text: str
+
+
+class Engine(Protocol):
+    """One host's engine, acting for one product on one site.
+
+    Containers are named by their id or name on the engine. Every verb raises TargetError with the host, what was left
+    untouched and a remedy; every one that changes refuses what does not carry the labels of its owner.
+    """
+
+    host: str
+
+    def observe(self) -> EngineState:
+        """Everything there is, ours or not."""
+
+    def inspect(self, container: str) -> ContainerState | None:
+        """One container as it is now; None if there is none of that id or name."""
+
+    def load_images(self, images: Sequence[Image], blobs: Blobs, progress: Progress) -> None:
+        """Bring images to the engine, only the layers that it lacks and no tags; what it holds already costs nothing.
+
+        Done means that the engine reports each image under the signed digest and, where it is local, that its file
+        system was synced.
+        """
+
+    def check_image(self, image: str) -> bool:
+        """Read a loaded image back whole; False when the engine's copy is damaged (then remove and load it)."""
+
+    def tag(self, image: str, tag: str) -> None:
+        """Let `tag` name the image of this id; moves the tag if it names another."""
+
+    def remove_image(self, image: str, tags: Sequence[str]) -> None:
+        """Take `tags` off an image and drop it unless others use or name it; absent is done."""
+
+    def create_container(self, container: Container, name: str, labels: Labels, image: str) -> str:
+        """Make a container called `name`, its rendered files inside, not started; its id.
+
+        One of that name with our labels is taken away first unless it runs: it is a draft that was cut short.
+        """
+
+    def rename(self, container: str, name: str) -> None:
+        """Give a container another name; done if it has it."""
+
+    def start(self, container: str) -> None:
+        """Start a container; done if it runs."""
+
+    def stop(self, container: str, signal: str | None, grace: int) -> None:
+        """Send its stop signal (None: its own), wait `grace` seconds, then kill; done if it does not run or is gone."""
+
+    def remove(self, container: str) -> None:
+        """Remove a container that does not run, never a named volume; done if it is gone."""
+
+    def run_task(self, container: str, deadline: int, output: Callable[[LogLine], None]) -> int:
+        """Start a one-off container, hand its lines to `output`, wait; its exit code.
+
+        TargetError when it has not ended after `deadline` seconds; it is then stopped and kept. A container that has
+        run already is not started again: its kept output and exit code come back.
+        """
+
+    def ensure_network(self, network: Network, labels: Labels) -> None:
+        """Make a network if it is missing; TargetError if one of that name is not ours."""
+
+    def remove_network(self, name: str) -> None:
+        """Remove our network; done if it is gone."""
+
+    def ensure_volume(self, volume: Volume, labels: Labels) -> None:
+        """Make a volume if it is missing and, once, set its owner and mode; TargetError if it is not ours."""
+
+    def remove_volume(self, name: str) -> None:
+        """Remove our volume and ALL its data; only `purge` asks for it. Done if it is gone."""
+
+    def read_volume(self, name: str) -> Iterator[bytes]:
+        """A volume's content as a tar stream, its root being the member `volume/`."""
+
+    def write_volume(self, name: str, content: Iterator[bytes]) -> None:
+        """Replace a volume's content by a tar stream that `read_volume` gave."""
+
+    def read_file(self, container: str, path: str, limit: int) -> bytes | None:
+        """A file inside a container, running or not; None if it is missing, no file or over `limit` bytes."""
+
+    def logs(self, container: str, *, follow: bool, since: int | None, tail: int | None) -> Iterator[LogLine]:
+        """A container's lines, oldest first; `since` is Unix time, `tail` a number of lines (None: all)."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
