@@ -1,0 +1,91 @@
+"""Layers: tars whose bytes depend on their entries alone, written as a stream."""
+
+import io
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Literal
+
+from bundle_format.digest import CHUNK, chunks
+from bundle_format.errors import DefinitionError
+
+_TYPES = {"file": tarfile.REGTYPE, "folder": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One member of a layer: `path` as a tar writes it, without a slash in front; `size` in bytes."""
+
+    path: str
+    kind: Literal["file", "folder", "link"]
+    mode: int
+    uid: int = 0
+    gid: int = 0
+    size: int = 0
+    target: str = ""
+    open: Callable[[], BinaryIO] | None = None
+
+
+class PieceReader(io.RawIOBase):
+    """Pieces of bytes, made one after the other, as a readable stream."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        """Fill `buffer` from the next piece; 0 at the end."""
+        while not self._rest:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def stream_of(pieces: Iterator[bytes]) -> BinaryIO:
+    """`pieces` as a buffered stream."""
+    return io.BufferedReader(PieceReader(pieces), CHUNK)
+
+
+def write_tar(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:
+    """The bytes of a POSIX tar of `entries`, sorted by path, all changed at `epoch` (seconds).
+
+    DefinitionError where a file is not as long as its entry says: it changed while it was read.
+    """
+    ordered = sorted(entries, key=lambda entry: entry.path.encode())
+    for entry in ordered:
+        yield _header(entry, epoch)
+        if entry.kind == "file":
+            yield from _content(entry)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _header(entry: Entry, epoch: int) -> bytes:
+    member = tarfile.TarInfo(entry.path + "/" if entry.kind == "folder" else entry.path)
+    member.type = _TYPES[entry.kind]
+    member.mode = entry.mode
+    member.uid, member.gid = entry.uid, entry.gid
+    member.size = entry.size if entry.kind == "file" else 0
+    member.linkname = entry.target
+    member.mtime = epoch
+    return member.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
+
+
+def _content(entry: Entry) -> Iterator[bytes]:
+    assert entry.open is not None
+    written = 0
+    with entry.open() as stream:
+        for piece in chunks(stream):
+            written += len(piece)
+            yield piece
+    if written != entry.size:
+        raise DefinitionError(f"{entry.path}: changed while it was read", "Build again.")
+    yield bytes(-written % tarfile.BLOCKSIZE)
