@@ -38,6 +38,16 @@ class Space:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskUse:
+    """What fills an engine's root; `volumes` by name, None where the engine does not tell."""
+
+    images: int
+    containers: int
+    volumes: Mapping[str, int | None]
+    space: Space | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImageState:
     """An image that an engine holds: its id there, its uncompressed layers base first, its tags."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from agent.labels import Labels
-from agent.state import ContainerState, EngineState
+from agent.state import ContainerState, DiskUse, EngineState
 from bundle_format.digest import Digest
 from bundle_format.progress import Progress
 from bundle_format.release.deployment import Container, Network, Volume
@@ -44,14 +44,17 @@ class Engine(Protocol):
     def observe(self) -> EngineState:
         """Everything there is, ours or not."""
 
+    def disk(self) -> DiskUse:
+        """What fills the engine's root; slow, for it measures."""
+
     def inspect(self, container: str) -> ContainerState | None:
         """One container as it is now; None if there is none of that id or name."""
 
-    def load_images(self, images: Sequence[Image], blobs: Blobs, progress: Progress) -> None:
-        """Bring images to the engine, only the layers that it lacks and no tags; what it holds already costs nothing.
+    def load_images(self, images: Sequence[Image], blobs: Blobs, progress: Progress) -> dict[Digest, str]:
+        """Bring images to the engine, only the layers that it lacks and no tags: the engine's id by config digest.
 
         Done means that the engine reports each image under the signed digest and, where it is local, that its file
-        system was synced.
+        system was synced. What it holds already costs nothing.
         """
 
     def check_image(self, image: str) -> bool:
