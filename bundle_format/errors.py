@@ -40,6 +40,22 @@ class TrustError(FlotoError):
     exit_code = ExitCode.NOT_TRUSTED
 
 
+class UnknownKeyError(TrustError):
+    """Unsigned, or signed by too few of the keys that this site knows."""
+
+
+class BadSignatureError(TrustError):
+    """A key that this site knows is named, and did not sign these bytes."""
+
+
+class RefusedError(TrustError):
+    """Genuine, and yet not for this site now: revoked, expired, older than what ran here, for somebody else."""
+
+
+class SigningKeyError(FlotoError):
+    """A key file is no key, or is locked."""
+
+
 class DamageError(FlotoError):
     """The bytes are not those that were signed."""
 

@@ -1,0 +1,1 @@
+"""Which keys a site believes, and what their signatures are worth: bytes in, verdicts out."""
