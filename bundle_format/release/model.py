@@ -1,18 +1,18 @@
 """The resolved release: every variant of one version of a product, as it lies signed in a bundle."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from bundle_format.canonical import canonical, parse_canonical
-from bundle_format.digest import Digest, parse_digest
+from bundle_format.release.fields import DigestText, Name, ParameterName, Version
 from bundle_format.release.value import Value
 
 FORMAT: Final = "floto-release/1"
 
-DigestText = Annotated[Digest, AfterValidator(parse_digest)]
 Scalar = bool | int | str
 ParameterType = Literal["string", "int", "bool", "ip", "cidr", "fqdn", "port", "path", "size", "secret"]
+Kind = Literal["host", "network", "volume", "container", "task", "template", "document"]
 
 
 class Parameter(Value):
@@ -65,26 +65,28 @@ class Variant(Value):
     """The finished release for one set of choices.
 
     `objects` maps kind to name to a tree in which only late values are open: `{"$param": name}` or
-    `{"$text": [part, ...]}`. Once bound, the tree of kind K must read as K of deployment.py.
+    `{"$text": [part, ...]}`. Once they are filled in, the tree of kind K reads as K of deployment.py without its name
+    (a task's container, a OneOff, without its name too), but for two kinds: a container's `files` are Placements, and a
+    `document` may name a `template` instead of its `content`.
     """
 
-    when: dict[str, Scalar]
-    objects: dict[str, dict[str, Any]]
+    when: dict[ParameterName, Scalar]
+    objects: dict[Kind, dict[Name, Any]]
 
 
 class Release(Value):
     """One version of a product: what a bundle is for."""
 
     format: Literal["floto-release/1"] = FORMAT
-    product: str
-    version: str
+    product: Name
+    version: Version
     doc: str = ""
     evaluator: str
     sources: dict[str, DigestText]
-    parameters: dict[str, Parameter] = Field(default_factory=dict)
-    choices: dict[str, Choice] = Field(default_factory=dict)
+    parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
+    choices: dict[ParameterName, Choice] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
-    images: dict[str, Image] = Field(default_factory=dict)
+    images: dict[Name, Image] = Field(default_factory=dict)
     files: dict[str, File] = Field(default_factory=dict)
     variants: tuple[Variant, ...]
 
