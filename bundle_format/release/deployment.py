@@ -3,71 +3,67 @@
 Sizes are bytes, times are seconds, processor shares are thousandths of a core; no floats anywhere.
 """
 
-import hashlib
-import hmac
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bundle_format.digest import Digest
+from bundle_format.release.fields import Address, Inside, Mode, Name, Open, PortNumber, Seconds, Subnet, Text
 from bundle_format.release.model import Image, Scalar
 from bundle_format.release.value import Value
-
-
-class Sealed:
-    """Text with a secret in it: shown as a fingerprint only, revealed where a target needs it."""
-
-    __slots__ = ("_text", "fingerprint")
-
-    def __init__(self, text: str, key: bytes) -> None:
-        """`key` belongs to the site alone, so that a fingerprint in a label cannot be guessed from a word list."""
-        self._text = text
-        self.fingerprint = "hmac-sha256:" + hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-
-    def reveal(self) -> str:
-        """The text itself: never to be printed, logged or stored."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return f"Sealed({self.fingerprint[:20]}...)"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sealed) and other.fingerprint == self.fingerprint
-
-    def __hash__(self) -> int:
-        return hash(self.fingerprint)
-
-
-Text = str | Sealed
 
 
 class RenderedFile(Value):
     """A file as it shall lie inside a container; `digest` is a fingerprint where the content holds a secret."""
 
-    path: str
+    path: Inside
     content: bytes = Field(repr=False)
     digest: str
     sealed: bool = False
-    mode: int = 0o644
+    mode: Mode = 0o644
     uid: int = 0
     gid: int = 0
+
+
+class Placement(Value):
+    """Where a container's tree wants a rendered template or a plain file of the release."""
+
+    template: Name | None = None
+    file: str | None = None
+    path: Inside
+    mode: Mode = 0o644
+    uid: int = 0
+    gid: int = 0
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Placement":
+        if (self.template is None) == (self.file is None):
+            raise ValueError("must name a template or a file")
+        return self
+
+
+class Template(Value):
+    """A text that is rendered on site: `file` names its source in `Release.files`; it knows `vars` and nothing else."""
+
+    file: str
+    vars: dict[str, Any] = Field(default_factory=dict)
 
 
 class Port(Value):
     """A container's port published on a host's address."""
 
-    container: int
-    host: int
+    container: PortNumber
+    host: PortNumber
     protocol: Literal["tcp", "udp", "sctp"] = "tcp"
-    address: str = "0.0.0.0"
+    address: Address = "0.0.0.0"  # noqa: S104  # what docker does where no address is given
 
 
 class Attachment(Value):
     """A container's place on a network."""
 
     network: str
-    aliases: tuple[str, ...] = ()
-    address: str | None = None
+    aliases: tuple[Open, ...] = ()
+    address: Address | None = None
 
 
 class VolumeMount(Value):
@@ -75,7 +71,7 @@ class VolumeMount(Value):
 
     kind: Literal["volume"] = "volume"
     volume: str
-    path: str
+    path: Inside
     read_only: bool = False
 
 
@@ -83,8 +79,8 @@ class HostMount(Value):
     """A path of the host inside a container."""
 
     kind: Literal["host"] = "host"
-    source: str
-    path: str
+    source: Open
+    path: Inside
     read_only: bool = False
 
 
@@ -92,9 +88,9 @@ class MemoryMount(Value):
     """A file system in memory."""
 
     kind: Literal["tmpfs"] = "tmpfs"
-    path: str
+    path: Inside
     size: int | None = None
-    mode: int = 0o1777
+    mode: Mode = 0o1777
 
 
 Mount = Annotated[VolumeMount | HostMount | MemoryMount, Field(discriminator="kind")]
@@ -103,11 +99,11 @@ Mount = Annotated[VolumeMount | HostMount | MemoryMount, Field(discriminator="ki
 class Healthcheck(Value):
     """How the engine asks a container whether it works; `test` as docker takes it (CMD or CMD-SHELL first)."""
 
-    test: tuple[str, ...]
-    interval: int = 10
-    timeout: int = 5
+    test: tuple[Open, ...]
+    interval: Seconds = 10
+    timeout: Seconds = 5
     retries: int = 3
-    start_period: int = 0
+    start_period: Seconds = 0
 
 
 class Ulimit(Value):
@@ -132,38 +128,38 @@ class Container(Value):
     name: str
     host: str
     image: str
-    command: tuple[str, ...] | None = None
-    entrypoint: tuple[str, ...] | None = None
+    command: tuple[Open, ...] | None = None
+    entrypoint: tuple[Open, ...] | None = None
     env: dict[str, Text] = Field(default_factory=dict)
     ports: tuple[Port, ...] = ()
     network_mode: Literal["bridge", "host", "none"] = "bridge"
     networks: tuple[Attachment, ...] = ()
     mounts: tuple[Mount, ...] = ()
     files: tuple[RenderedFile, ...] = ()
-    user: str | None = None
-    workdir: str | None = None
-    hostname: str | None = None
-    extra_hosts: dict[str, str] = Field(default_factory=dict)
-    dns: tuple[str, ...] = ()
-    devices: tuple[str, ...] = ()
+    user: Open | None = None
+    workdir: Inside | None = None
+    hostname: Open | None = None
+    extra_hosts: dict[str, Open] = Field(default_factory=dict)
+    dns: tuple[Address, ...] = ()
+    devices: tuple[Open, ...] = ()
     cap_add: tuple[str, ...] = ()
     cap_drop: tuple[str, ...] = ()
     privileged: bool = False
     read_only: bool = False
     ulimits: tuple[Ulimit, ...] = ()
-    sysctls: dict[str, str] = Field(default_factory=dict)
+    sysctls: dict[str, Open] = Field(default_factory=dict)
     shm_size: int | None = None
     cpu_millis: int | None = None
     memory: int | None = None
     restart: Literal["no", "on-failure", "always", "unless-stopped"] = "unless-stopped"
     stop_signal: str | None = None
-    stop_grace: int = 10
+    stop_grace: Seconds = 10
     healthcheck: Healthcheck | None = None
-    health_deadline: int = 120
+    health_deadline: Seconds = 120
     log: Log = Log()
     init: bool = False
     after: tuple[str, ...] = ()
-    labels: dict[str, str] = Field(default_factory=dict)
+    labels: dict[str, Open] = Field(default_factory=dict)
     protect: Literal["no", "stop", "replace", "purge"] = "no"
     external: bool = False
 
@@ -182,7 +178,7 @@ class OneOff(Value):
     schedule: Schedule = Schedule()
     reversible: bool = True
     backup: tuple[str, ...] = ()
-    deadline: int = 600
+    deadline: Seconds = 600
 
 
 class Network(Value):
@@ -190,8 +186,8 @@ class Network(Value):
 
     name: str
     driver: str = "bridge"
-    subnet: str | None = None
-    gateway: str | None = None
+    subnet: Subnet | None = None
+    gateway: Address | None = None
     internal: bool = False
 
 
@@ -201,17 +197,19 @@ class Volume(Value):
     name: str
     uid: int | None = None
     gid: int | None = None
-    mode: int | None = None
+    mode: Mode | None = None
     size: int | None = None
 
 
 class Access(Value):
-    """How the agent reaches a host's engine: from `[hosts.NAME]` of the site's file."""
+    """How the agent reaches a host's engine: from `[hosts.NAME]` of the site's file; paths are absolute."""
 
     engine: str
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
+    ssh_key: str | None = None
+    ssh_known_hosts: str | None = None
 
 
 class Host(Value):
@@ -219,7 +217,7 @@ class Host(Value):
 
     name: str
     kind: Literal["existing", "machine"] = "existing"
-    address: str | None = None
+    address: Open | None = None
     machine: dict[str, Any] | None = None
     access: Access | None = None
 
@@ -228,7 +226,7 @@ class Document(Value):
     """A text rendered for people, such as an address list."""
 
     name: str
-    content: str
+    content: Open
 
 
 class Deployment(Value):

@@ -1,18 +1,19 @@
 """The resolved release: every variant of one version of a product, as it lies signed in a bundle."""
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from bundle_format.canonical import canonical, parse_canonical
-from bundle_format.release.fields import DigestText, Name, ParameterName, Version
+from bundle_format.digest import Digest, parse_digest
+from bundle_format.release.fields import Name, ParameterName, Version
 from bundle_format.release.value import Value
 
 FORMAT: Final = "floto-release/1"
 
+DigestText = Annotated[Digest, AfterValidator(parse_digest)]
 Scalar = bool | int | str
 ParameterType = Literal["string", "int", "bool", "ip", "cidr", "fqdn", "port", "path", "size", "secret"]
-Kind = Literal["host", "network", "volume", "container", "task", "template", "document"]
 
 
 class Parameter(Value):
@@ -71,7 +72,7 @@ class Variant(Value):
     """
 
     when: dict[ParameterName, Scalar]
-    objects: dict[Kind, dict[Name, Any]]
+    objects: dict[Name, dict[Name, Any]]
 
 
 class Release(Value):

@@ -1,0 +1,121 @@
+"""The kinds of field that a release's values have: names, places inside a container, text with and without secrets."""
+
+import hashlib
+import hmac
+import ipaddress
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
+_PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
+
+
+class Sealed:
+    """Text with a secret in it: shown as a fingerprint only, revealed where a target needs it."""
+
+    __slots__ = ("_text", "fingerprint")
+
+    def __init__(self, text: str, key: bytes) -> None:
+        """`key` belongs to the site alone, so that a fingerprint in a label cannot be guessed from a word list."""
+        self._text = text
+        self.fingerprint = "hmac-sha256:" + hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+
+    def reveal(self) -> str:
+        """The text itself: never to be printed, logged or stored."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Sealed({self.fingerprint[:20]}...)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sealed) and other.fingerprint == self.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("a name has 2 to 64 letters, digits, '_', '.' and '-', and begins with a letter or digit")
+    return text
+
+
+def _parameter_name(text: str) -> str:
+    if not _PARAMETER_NAME.fullmatch(text):
+        raise ValueError("a parameter's name has up to 64 of a-z, 0-9 and '_', and begins with a letter")
+    return text
+
+
+def _version(text: str) -> str:
+    if not _VERSION.fullmatch(text):
+        raise ValueError("a version has up to 64 letters, digits, '.', '_', '+' and '-'")
+    return text
+
+
+def _text(value: object) -> object:
+    # A late number or truth value may stand where text is wanted: it reads as in a configuration file.
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return str(value)
+        case str() if "\0" in value:
+            raise ValueError("text cannot hold a NUL character")
+    return value
+
+
+def _open_text(value: object) -> object:
+    if isinstance(value, Sealed):
+        raise ValueError("a secret cannot stand here, where everybody can read it: give it as env or in a file")
+    return _text(value)
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("must be an absolute path without '..'")
+    return path
+
+
+def _address(text: str) -> str:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise ValueError("must be an IPv4 or IPv6 address") from None
+    return text
+
+
+def _subnet(text: str) -> str:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        raise ValueError("must be a network such as 172.30.0.0/24") from None
+    return text
+
+
+Text = Annotated[str | Sealed, BeforeValidator(_text)]
+"""Text that may hold a secret."""
+
+Open = Annotated[str, BeforeValidator(_open_text)]
+"""Text that anybody may read; a Sealed one is refused."""
+
+Inside = Annotated[Open, AfterValidator(_absolute)]
+"""A path inside a container."""
+
+Address = Annotated[Open, AfterValidator(_address)]
+"""An IPv4 or IPv6 address."""
+
+Subnet = Annotated[Open, AfterValidator(_subnet)]
+"""A network as address/length, with no host bits set."""
+
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[int, Field(ge=0)]
+Mode = Annotated[int, Field(ge=0, le=0o7777)]
+
+Name = Annotated[str, AfterValidator(_name)]
+"""What docker takes as a name, and what a terminal and a file system bear (THREATS 20, 36)."""
+
+ParameterName = Annotated[str, AfterValidator(_parameter_name)]
+Version = Annotated[str, AfterValidator(_version)]

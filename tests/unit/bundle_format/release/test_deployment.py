@@ -1,0 +1,44 @@
+"""What a deployment's fields take: late numbers as text, secrets only where nobody reads along."""
+
+import pytest
+from pydantic import ValidationError
+
+from bundle_format.release.deployment import Container, Placement, RenderedFile
+from bundle_format.release.fields import Sealed
+from bundle_format.release.value import faults_of
+
+SECRET = Sealed("hunter2", b"key")
+
+
+def test_numbers_and_truth_values_read_as_text_where_text_is_wanted() -> None:
+    container = Container(name="web", host="app", image="web", env={"PORT": 80, "DEBUG": False}, user=1000)  # type: ignore[dict-item,arg-type]
+    assert (container.env, container.user) == ({"PORT": "80", "DEBUG": "false"}, "1000")
+
+
+@pytest.mark.parametrize(
+    "field", [{"labels": {"a": SECRET}}, {"command": ("run", SECRET)}, {"hostname": SECRET}, {"user": SECRET}]
+)
+def test_a_secret_is_refused_where_everybody_reads_along(field: dict[str, object]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Container.model_validate({"name": "web", "host": "app", "image": "web", **field})
+    (fault,) = faults_of(refused.value)
+    assert "a secret cannot stand here" in fault[1]
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_secret_may_stand_in_the_environment_and_is_never_shown() -> None:
+    container = Container(name="web", host="app", image="web", env={"PASSWORD": SECRET})
+    assert container.env["PASSWORD"] == SECRET
+    assert "hunter2" not in repr(container)
+
+
+def test_a_placement_names_one_source() -> None:
+    for both_or_none in ({}, {"template": "aa", "file": "bb"}):
+        with pytest.raises(ValidationError, match="must name a template or a file"):
+            Placement.model_validate({"path": "/etc/a", **both_or_none})
+
+
+@pytest.mark.parametrize("path", ["etc/a", "/etc/../a", ""])
+def test_threat_20_a_file_lies_at_an_absolute_path_without_dots(path: str) -> None:
+    with pytest.raises(ValidationError, match="absolute path"):
+        RenderedFile(path=path, content=b"", digest="")

@@ -1,0 +1,34 @@
+"""The resolved release is read strictly: names are names, and everything wrong is told at once."""
+
+import pytest
+from pydantic import ValidationError
+
+from bundle_format.canonical import canonical
+from bundle_format.release.model import Release, Variant, release_from_json
+
+RELEASE = Release(
+    product="shop", version="1.0", evaluator="starlark", sources={}, variants=(Variant(when={}, objects={}),)
+)
+
+
+def test_a_release_survives_its_own_text() -> None:
+    assert release_from_json(RELEASE.to_json()) == RELEASE
+
+
+def test_a_text_that_is_not_canonical_is_refused() -> None:
+    with pytest.raises(ValueError, match="canonical"):
+        release_from_json(RELEASE.to_json() + b"\n")
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "a", "", "-x", "a\x1b[2J", "a b", "ä" * 4, "x" * 65])
+def test_threat_20_names_that_look_like_paths_or_hide_controls_are_refused(name: str) -> None:
+    tree = RELEASE.model_dump(mode="json") | {"variants": [{"when": {}, "objects": {"container": {name: {}}}}]}
+    with pytest.raises(ValidationError, match="a name has 2 to 64"):
+        release_from_json(canonical(tree))
+
+
+def test_all_faults_are_told_together() -> None:
+    tree = RELEASE.model_dump(mode="json") | {"product": "a/b", "version": "", "surprise": 1}
+    with pytest.raises(ValidationError) as refused:
+        release_from_json(canonical(tree))
+    assert {fault["loc"][0] for fault in refused.value.errors()} == {"product", "version", "surprise"}
