@@ -3,17 +3,17 @@
 import re
 import struct
 import tarfile
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from io import RawIOBase
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Protocol
 
 from backports import zstd
 
 from bundle_format.errors import DamageError
+from bundle_format.parallel import in_order
 
 SEGMENT = 16 << 20
 """Raw bytes of one segment, the last excepted; a segment never exceeds twice as many."""
@@ -118,19 +118,16 @@ def segments_of(new: Sequence[Member], base: Sequence[Member]) -> Iterator[Segme
         yield Segment(Span(start, end - start), _merged(references))
 
 
-def encode(new: RandomBlob, base: RandomBlob, segments: Iterable[Segment], threads: int) -> Iterator[tuple[bytes, int]]:
-    """Yield each segment's stored bytes and raw length, in order; at most `threads` + 1 segments are in memory."""
+def encode(
+    new: RandomBlob, base: RandomBlob, segments: Iterable[Segment], pool: Executor, ahead: int = 3
+) -> Iterator[tuple[bytes, int]]:
+    """Yield each segment's stored bytes and raw length, in order; at most `ahead` segments are in memory."""
 
     def one(segment: Segment) -> tuple[bytes, int]:
         content = new.read_at(segment.span.offset, segment.span.length)
         return _encode_segment(content, base, segment.references), len(content)
 
-    waiting = iter(segments)
-    with ThreadPoolExecutor(threads) as pool:
-        ahead = deque(pool.submit(one, segment) for segment in islice(waiting, threads + 1))
-        while ahead:
-            yield ahead.popleft().result()
-            ahead.extend(pool.submit(one, segment) for segment in islice(waiting, 1))
+    return in_order(pool, one, segments, ahead)
 
 
 def _encode_segment(content: bytes, base: RandomBlob, references: Sequence[Span]) -> bytes:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bundle_format import delta
 from bundle_format.errors import DamageError
+from bundle_format.parallel import new_pool
 
 
 class Bytes:
@@ -37,7 +38,8 @@ def tar_of(files: dict[str, bytes], mtime: int = 0) -> Bytes:
 
 def patch(new: Bytes, base: Bytes) -> list[tuple[bytes, int]]:
     segments = delta.segments_of(delta.members_of(new), delta.members_of(base))
-    return list(delta.encode(new, base, segments, threads=2))
+    with new_pool(2) as pool:
+        return list(delta.encode(new, base, segments, pool))
 
 
 def rebuilt(stored: list[tuple[bytes, int]], base: Bytes) -> bytes:
