@@ -246,8 +246,12 @@ class Deployment(Value):
 
 
 def spec_of(container: Container, image_config: Digest) -> dict[str, Any]:
-    """What a container is made from, as JSON without secrets: the value behind its `floto.spec` label (APPLY)."""
-    spec = container.model_dump(mode="python", exclude={"name", "host", "image", "files", "env", "after"})
+    """What a container is made from, as JSON without secrets: the value behind its `floto.spec` label (APPLY).
+
+    Defaults are left out, so that an option that a later agent learns changes no container that does not use it; so is
+    what only the agent heeds, for a container need not be replaced to wait longer for its health.
+    """
+    spec = container.model_dump(mode="python", exclude=_NOT_OF_THE_ENGINE, exclude_defaults=True)
     spec["image"] = image_config
     spec["env"] = {k: v if isinstance(v, str) else {"sealed": v.fingerprint} for k, v in sorted(container.env.items())}
     spec["files"] = {
@@ -255,3 +259,6 @@ def spec_of(container: Container, image_config: Digest) -> dict[str, Any]:
         for file in container.files
     }
     return spec
+
+
+_NOT_OF_THE_ENGINE = {"name", "host", "image", "files", "env", "after", "health_deadline", "protect", "external"}
