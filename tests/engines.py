@@ -1,0 +1,181 @@
+"""Real engines for tests: a dockerd with namespaces, data and socket of its own, gone without a trace afterwards.
+
+Each engine lives in network, mount and process namespaces of its own, so that several run side by side, also where the
+tests themselves run without a network, and the kernel cleans up when the first process of the namespace dies.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+NEWER_ROOT = "FLOTO_TEST_NEWER_ENGINE"
+"""Environment variable: a debootstrapped root of a newer distribution with docker.io and containerd in it."""
+
+_INIT = """
+set -e
+mount --make-rprivate /
+ip link set lo up
+if [ "$ROOT" != / ]; then
+    mount -t proc proc "$ROOT/proc"
+    mount --rbind /sys "$ROOT/sys"
+    mount --rbind /dev "$ROOT/dev"
+    mount -t tmpfs tmpfs "$ROOT/run"
+    mount -t tmpfs tmpfs "$ROOT/tmp"
+    mkdir -p "$ROOT$FOLDER"
+    mount --rbind "$FOLDER" "$ROOT$FOLDER"
+fi
+touch "$FOLDER/ready"
+while :; do sleep 86400 & wait; done
+"""
+
+
+def missing() -> str | None:
+    """Why no real engine can be started here; None if one can."""
+    lacking = [
+        tool for tool in ("dockerd", "containerd", "ip", "iptables", "unshare", "nsenter") if not shutil.which(tool)
+    ]
+    if lacking:
+        return f"not installed: {', '.join(lacking)} (Debian: docker.io iproute2 iptables util-linux)"
+    if os.geteuid() != 0:
+        return "a private dockerd needs root"
+    return None
+
+
+def newer_root() -> Path | None:
+    """The root of a newer distribution, if the environment names one."""
+    root = os.environ.get(NEWER_ROOT)
+    return Path(root) if root else None
+
+
+class PrivateEngine:
+    """A dockerd of one's own; a context manager. `address` is its unix socket as an agent is told it."""
+
+    def __init__(self, *options: str, root: Path = Path("/"), features: Mapping[str, bool] | None = None) -> None:
+        """`options` and `features` go to dockerd; `root` is where its programs are taken from."""
+        self.folder = Path(tempfile.mkdtemp(prefix="floto-engine-"))
+        self.address = f"unix://{self.folder}/docker.sock"
+        self._root = root
+        self._options = list(options)
+        (self.folder / "daemon.json").write_text(json.dumps({"features": features or {}}), encoding="utf-8")
+        self._init: subprocess.Popen[bytes] | None = None
+        self._daemon: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "PrivateEngine":
+        unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"]
+        environment = {**os.environ, "ROOT": str(self._root), "FOLDER": str(self.folder)}
+        try:
+            self._init = subprocess.Popen([*unshare, "sh", "-c", _INIT], env=environment, start_new_session=True)
+            _wait((self.folder / "ready").exists, "the namespaces of a test engine")
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in (self._daemon, self._init):
+            if process:
+                process.kill()
+                process.wait()
+        for group in Path("/sys/fs/cgroup").glob(f"**/{self.folder.name}"):
+            for inner in sorted(group.glob("**/"), reverse=True):
+                with suppress(OSError):
+                    inner.rmdir()
+        _wait(lambda: _removed(self.folder), "the folder of a test engine to become free")
+
+    @property
+    def pid(self) -> int:
+        """The first process in the engine's namespaces, as nsenter wants it."""
+        assert self._init
+        return _child(self._init.pid)
+
+    @property
+    def log(self) -> str:
+        """What dockerd said so far."""
+        return (self.folder / "dockerd.log").read_text(encoding="utf-8", errors="replace")
+
+    def inside(self, *command: str) -> list[str]:
+        """`command` as it is to be run inside the engine's namespaces."""
+        return ["nsenter", "-t", str(self.pid), "--net", "--mount", "--pid", "--", *command]
+
+    def start(self) -> None:
+        """Start dockerd (again) and wait until it answers."""
+        dockerd = [
+            "dockerd",
+            f"--config-file={self.folder}/daemon.json",
+            f"--data-root={self.folder}/data",
+            f"--exec-root={self.folder}/exec",
+            f"--pidfile={self.folder}/pid",
+            f"--host={self.address}",
+            f"--cgroup-parent=/{self.folder.name}",
+            *self._options,
+        ]
+        if self._root != Path("/"):
+            dockerd = ["chroot", str(self._root), *dockerd]
+        (self.folder / "pid").unlink(missing_ok=True)
+        with (self.folder / "dockerd.log").open("ab") as log:
+            self._daemon = subprocess.Popen(self.inside(*dockerd), stdout=log, stderr=log)
+        try:
+            _wait(self._answers, "a test engine")
+        except TimeoutError as error:
+            raise RuntimeError(f"dockerd did not start:\n{self.log[-4000:]}") from error
+
+    def kill(self, with_signal: signal.Signals = signal.SIGKILL) -> None:
+        """End dockerd alone; its containers live or die as they would on a host."""
+        assert self._daemon
+        with suppress(ProcessLookupError):
+            os.kill(_child(self._daemon.pid), with_signal)
+        self._daemon.wait()
+
+    def docker(self, *arguments: str, check: bool = True, content: bytes | None = None) -> str:
+        """Run the docker client against this engine, as an operator would; what it prints."""
+        command = ["docker", f"--host={self.address}", *arguments]
+        done = subprocess.run(command, input=content, capture_output=True, check=False)
+        if check and done.returncode:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode()}")
+        return done.stdout.decode().strip()
+
+    def link(self, ours: str, theirs: str) -> None:
+        """Join the engine's network to ours by a cable with these addresses (such as 10.213.0.1/30) at its ends."""
+        near, far = f"f{self.pid}a", f"f{self.pid}b"
+        for command in (
+            ["ip", "link", "add", near, "type", "veth", "peer", "name", far],
+            ["ip", "link", "set", far, "netns", str(self.pid)],
+            ["ip", "addr", "add", ours, "dev", near],
+            ["ip", "link", "set", near, "up"],
+            self.inside("ip", "addr", "add", theirs, "dev", far),
+            self.inside("ip", "link", "set", far, "up"),
+        ):
+            subprocess.run(command, check=True)
+
+    def _answers(self) -> bool:
+        assert self._daemon
+        if self._daemon.poll() is not None:
+            raise RuntimeError(f"dockerd ended:\n{self.log[-4000:]}")
+        return self.docker("version", "--format", "{{.Server.Version}}", check=False) != ""
+
+
+def _child(pid: int) -> int:
+    """The only child of a process that unshared or entered a namespace."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return int(children[0]) if children else pid
+
+
+def _removed(folder: Path) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
+def _wait(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s for {what}")
+        time.sleep(0.05)
