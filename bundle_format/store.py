@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from bundle_format.blob import Blob, FramedBlob, proven
 from bundle_format.digest import Digest, digest_of, hex_of, parse_digest
+from bundle_format.durable import sync_folder
 from bundle_format.errors import DamageError, MissingError, PreflightError
 from bundle_format.layout.blobfile import open_blob_file, tail_of
 from bundle_format.layout.frames import CODEC, Frame, PackedFrame, cut, pack, unpack
@@ -175,7 +176,7 @@ class _Incoming:
             except PermissionError:
                 if not path.is_file():  # Windows does not replace a file that somebody reads
                     raise
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def _write(self, content: bytes) -> None:
         rest = memoryview(content)
@@ -197,17 +198,6 @@ def _writing(path: Path) -> Iterator[None]:
             f"the store cannot be written at {path}: {error.strerror}",
             hint="nothing half-written stays behind; free space or name another folder, then run it again",
         ) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable where the system has a way to say so."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _abandoned(path: Path) -> bool:
