@@ -20,12 +20,17 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that a person has to mend: where it is (lines and columns count from 1; 0 is unknown) and what."""
+    """One thing that a person has to mend: where it is (lines and columns count from 1; 0 is unknown) and what.
+
+    `end` is the column behind its last character; `notes` say what else belongs to it, such as the callers.
+    """
 
     message: str
     file: str = ""
     line: int = 0
     column: int = 0
+    end: int = 0
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         numbers = "".join(f":{number}" for number in (self.line, self.column) if number)
