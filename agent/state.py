@@ -30,6 +30,15 @@ class EngineFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """A port of a host that a process, perhaps the engine itself, listens on."""
+
+    protocol: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Space:
     """The file system under an engine's root."""
 
@@ -123,7 +132,7 @@ class VolumeState:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """All of an engine at one moment. `space` and `listening` (TCP and UDP ports taken) are None if unknowable."""
+    """All of an engine at one moment. `space` and `listening` are None if they cannot be known."""
 
     host: str
     facts: EngineFacts
@@ -132,7 +141,7 @@ class EngineState:
     networks: tuple[NetworkState, ...] = ()
     volumes: tuple[VolumeState, ...] = ()
     space: Space | None = None
-    listening: frozenset[tuple[str, int]] | None = None
+    listening: frozenset[Listener] | None = None
 
     def image_id(self, image: Image) -> str | None:
         """The engine's id for an image of the release, None if it lacks it.

@@ -24,6 +24,7 @@ from agent.state import (
     EngineState,
     Health,
     ImageState,
+    Listener,
     NetworkState,
     Settings,
     Space,
@@ -126,8 +127,8 @@ class FakeDaemon:
             for kind in ("bridge", "host", "none")
         }
         self.volumes: dict[str, FakeVolume] = {}
-        self.taken: set[tuple[str, int]] = set()
-        """Ports that a process of the host listens on."""
+        self.taken: set[Listener] = set()
+        """What processes of the host listen on."""
         self.numbers = itertools.count(1)
 
     def crash(self) -> None:
@@ -360,14 +361,13 @@ class FakeEngine:
             self._daemon.program(found, found.words)
             self._daemon.launch(found)
 
-    def stop(self, container: str, signal: str | None, grace: int) -> None:
+    def stop(self, container: str, grace: int) -> None:
         with self._effect("stop", container):
             if self._daemon.find(container) is None:
                 return
             found = self._own(container)
             if self._daemon.status(found)[0] in ("running", "restarting"):
-                if signal != "SIGKILL":
-                    self._daemon.clock.sleep(grace)
+                self._daemon.clock.sleep(grace)
                 found.stopped, found.by_hand = (self._daemon.clock.now, 137), True
 
     def remove(self, container: str) -> None:
@@ -382,6 +382,8 @@ class FakeEngine:
     def run_task(self, container: str, deadline: int, output: Callable[[LogLine], None]) -> int:
         with self._effect("run_task", container):
             found = self._own(container)
+            if found.wish.restart != "no":
+                raise TargetError(f"{self.host}: task {found.name} would be restarted")
             if not found.started:
                 self._daemon.launch(found)
                 self._hook(Moment("amid", "run_task", container))
@@ -560,13 +562,13 @@ class FakeEngine:
             del self._daemon.containers[found.id]
 
     def _claim(self, wanted: Port, by: FakeContainer) -> None:
-        held = {
+        held = {(listener.protocol, listener.port) for listener in self._daemon.taken} | {
             (port.protocol, port.host)
             for other in self._daemon.containers.values()
             if other is not by and self._daemon.status(other)[0] in ("running", "restarting")
             for port in other.wish.ports
         }
-        if (wanted.protocol, wanted.host) in held | self._daemon.taken:
+        if (wanted.protocol, wanted.host) in held:
             raise TargetError(f"{self.host}: port {wanted.host} is already allocated")
 
     def _state(self, container: FakeContainer) -> ContainerState:

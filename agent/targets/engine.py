@@ -78,8 +78,8 @@ class Engine(Protocol):
     def start(self, container: str) -> None:
         """Start a container; done if it runs."""
 
-    def stop(self, container: str, signal: str | None, grace: int) -> None:
-        """Send its stop signal (None: its own), wait `grace` seconds, then kill; done if it does not run or is gone."""
+    def stop(self, container: str, grace: int) -> None:
+        """Send its own stop signal, wait `grace` seconds, then kill; done if it does not run or is gone."""
 
     def remove(self, container: str) -> None:
         """Remove a container that does not run, never a named volume; done if it is gone."""
@@ -87,8 +87,8 @@ class Engine(Protocol):
     def run_task(self, container: str, deadline: int, output: Callable[[LogLine], None]) -> int:
         """Start a one-off container, hand its lines to `output`, wait; its exit code.
 
-        TargetError when it has not ended after `deadline` seconds; it is then stopped and kept. A container that has
-        run already is not started again: its kept output and exit code come back.
+        TargetError when it has not ended after `deadline` seconds (it is then stopped and kept) or would be restarted.
+        A container that has run already is not started again: its kept output and exit code come back.
         """
 
     def ensure_network(self, network: Network, labels: Labels) -> None:
