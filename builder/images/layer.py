@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from bundle_format.digest import CHUNK, chunks
+from bundle_format.canonical import digest_of_value
+from bundle_format.digest import CHUNK, Digest, chunks
 from bundle_format.errors import DefinitionError
 
 _TYPES = {"file": tarfile.REGTYPE, "folder": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
@@ -14,7 +15,10 @@ _TYPES = {"file": tarfile.REGTYPE, "folder": tarfile.DIRTYPE, "link": tarfile.SY
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One member of a layer: `path` as a tar writes it, without a slash in front; `size` in bytes."""
+    """One member of a layer: `path` as a tar writes it, without a slash in front; `size` in bytes.
+
+    `content` names a file's bytes, by a digest, wherever something made from them is remembered.
+    """
 
     path: str
     kind: Literal["file", "folder", "link"]
@@ -23,6 +27,7 @@ class Entry:
     gid: int = 0
     size: int = 0
     target: str = ""
+    content: str = ""
     open: Callable[[], BinaryIO] | None = None
 
 
@@ -53,6 +58,14 @@ class PieceReader(io.RawIOBase):
 def stream_of(pieces: Iterator[bytes]) -> BinaryIO:
     """`pieces` as a buffered stream."""
     return io.BufferedReader(PieceReader(pieces), CHUNK)
+
+
+def digest_of_entries(entries: Iterable[Entry]) -> Digest:
+    """What names the tar of these entries without reading their bytes again."""
+    told = [
+        [entry.path, entry.kind, entry.mode, entry.uid, entry.gid, entry.target, entry.content] for entry in entries
+    ]
+    return digest_of_value(sorted(told))
 
 
 def write_tar(entries: Iterable[Entry], epoch: int) -> Iterator[bytes]:

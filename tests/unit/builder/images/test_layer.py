@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from builder.layer import Entry, stream_of, write_tar
+from builder.images.layer import Entry, stream_of, write_tar
 from bundle_format.errors import DefinitionError
 
 EPOCH = 315532800
