@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from bundle_format.digest import Digest, hex_of
 from bundle_format.errors import DamageError
@@ -24,22 +24,30 @@ class Blob:
     size: int
 
 
+class FrameSource(Protocol):
+    """Where a blob's frames lie: `frames` says what each must be, numbers count from the blob's first."""
+
+    @property
+    def frames(self) -> Sequence[Frame]:
+        """The blob's part of a frame table."""
+
+    def read(self, number: int) -> bytes:
+        """What lies where the frame should; called in the order of the frames, but by `read_at`."""
+
+    def verified(self, number: int, content: bytes) -> bytes:
+        """`content`, or else what another copy has, if it is the frame's stored bytes; DamageError otherwise."""
+
+
 class FramedBlob:
     """An open blob; every frame's stored bytes are verified before they are used (SPEC.md, reading order)."""
 
     def __init__(
-        self,
-        blob: Blob,
-        frames: Sequence[Frame],
-        load: Callable[[int], bytes],
-        pool: Executor,
-        close: Callable[[], None] = lambda: None,
+        self, blob: Blob, source: FrameSource, pool: Executor, close: Callable[[], None] = lambda: None
     ) -> None:
-        """`load(n)` reads the stored bytes of frame `n` and raises DamageError unless they are the right ones."""
         self.blob = blob
         self.size = blob.size
-        self.frames = frames
-        self._load = load
+        self.frames = source.frames
+        self._source = source
         self._pool = pool
         self._close = close
         self._recent = dict[int, bytes]()
@@ -53,13 +61,26 @@ class FramedBlob:
 
     def packed(self) -> Iterator[PackedFrame]:
         """The frames with their stored bytes, in order, read ahead in parallel."""
-        contents = in_order(self._pool, self._load, range(len(self.frames)))
-        for frame, content in zip(self.frames, contents, strict=True):
-            yield PackedFrame(frame, content)
+
+        def checked(number_and_content: tuple[int, bytes]) -> PackedFrame:
+            number, content = number_and_content
+            return PackedFrame(self.frames[number], self._source.verified(number, content))
+
+        return in_order(self._pool, checked, self._contents())
 
     def raw(self) -> Generator[bytes]:
         """The raw content of each frame in order; the last comes only once the whole blob's digest was right."""
-        return proven(self.blob, in_order(self._pool, self._unpacked, range(len(self.frames))))
+
+        def unpacked(number_and_content: tuple[int, bytes]) -> bytes:
+            return self._unpacked(*number_and_content)
+
+        return proven(self.blob, in_order(self._pool, unpacked, self._contents()))
+
+    def read_all(self, limit: int) -> bytes:
+        """The whole of a small blob; DamageError when it has more than `limit` bytes."""
+        if self.size > limit:
+            raise DamageError(f"blob {self.blob.digest} has {self.size} bytes where at most {limit} are expected")
+        return b"".join(self.raw())
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Exactly `length` bytes from `offset`; ValueError when the blob does not have them. Safe from threads."""
@@ -78,8 +99,11 @@ class FramedBlob:
         """The raw bytes as a stream; closing it closes the blob."""
         return io.BufferedReader(_Chunks(self.raw(), self._close), buffer_size=1 << 16)
 
-    def _unpacked(self, number: int) -> bytes:
-        return unpack(self._load(number), self.frames[number].raw)
+    def _contents(self) -> Iterator[tuple[int, bytes]]:
+        return ((number, self._source.read(number)) for number in range(len(self.frames)))
+
+    def _unpacked(self, number: int, content: bytes) -> bytes:
+        return unpack(self._source.verified(number, content), self.frames[number].raw)
 
     def _remembered(self, number: int) -> bytes:
         with self._recent_lock:
@@ -87,7 +111,7 @@ class FramedBlob:
             if known is not None:
                 self._recent[number] = known
                 return known
-        raw = self._unpacked(number)
+        raw = self._unpacked(number, self._source.read(number))
         with self._recent_lock:
             self._recent[number] = raw
             while len(self._recent) > _KEPT:

@@ -108,7 +108,7 @@ class Store:
             file = open_blob_file(self._path(digest))
         except MissingError as error:
             raise MissingError(f"blob {digest} is not in the store {self.root}") from error
-        return FramedBlob(Blob(digest, file.size), file.frames, file.load, self._pool, file.medium.close)
+        return FramedBlob(Blob(digest, file.size), file, self._pool, file.medium.close)
 
     def open(self, digest: Digest) -> BinaryIO:
         """The raw bytes as a stream, verified while they are read; MissingError when the blob is not here."""
@@ -117,9 +117,7 @@ class Store:
     def read_bytes(self, digest: Digest, limit: int = MOST_READ) -> bytes:
         """The whole of a small blob; DamageError when it has more than `limit` bytes."""
         with self.blob(digest) as blob:
-            if blob.size > limit:
-                raise DamageError(f"blob {digest} has {blob.size} bytes where at most {limit} are expected")
-            return b"".join(blob.raw())
+            return blob.read_all(limit)
 
     def gc(self, keep: Collection[Digest]) -> int:
         """Remove every blob that is not in `keep`, and what dead writers left; the bytes that became free.

@@ -33,11 +33,13 @@ class BlobFile:
     frames: Sequence[Frame]
     offsets: Sequence[int]
 
-    def load(self, number: int) -> bytes:
-        """The stored bytes of frame `number`; DamageError when they are not those written."""
-        frame = self.frames[number]
-        content = self.medium.read_at(self.offsets[number], frame.stored)
-        if not frame.holds(content):
+    def read(self, number: int) -> bytes:
+        """What lies where frame `number` should."""
+        return self.medium.read_at(self.offsets[number], self.frames[number].stored)
+
+    def verified(self, number: int, content: bytes) -> bytes:
+        """`content`, if it is frame `number` as it was written; DamageError otherwise."""
+        if not self.frames[number].holds(content):
             raise DamageError(f"{self.medium.path}: frame {number} is damaged", hint="remove the file; it comes again")
         return content
 

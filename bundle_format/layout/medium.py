@@ -1,12 +1,16 @@
-"""What bytes are read from: one open regular file, at any place and from several threads."""
+"""What bytes are read from: a regular file at any place, or a pipe in one forward pass."""
 
 import errno
 import os
 import stat
 import threading
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from bundle_format.errors import DamageError, FlotoError, MissingError
+
+_SKIP = 1 << 20
 
 _FLAGS = (
     os.O_RDONLY
@@ -17,8 +21,43 @@ _FLAGS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where on a medium bytes lie: `size` bytes from `offset` of a file."""
+
+    name: str
+    offset: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.name} bytes {self.offset} to {self.offset + self.size - 1}"
+
+
+class Medium(Protocol):
+    """One copy of a bundle, or as much of it as there is."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the whole; None while nobody can know."""
+
+    @property
+    def position(self) -> int:
+        """What lies before it went by and cannot be read any more."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`, fewer where the medium ends; DamageError when it refuses them."""
+
+    def places(self, offset: int, length: int) -> tuple[Place, ...]:
+        """The files that hold these bytes, and where in them they lie."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
 class FileMedium:
     """A regular file, opened once: whoever replaces its path later changes nothing for us (SPEC.md, reading order)."""
+
+    position = 0
 
     def __init__(self, path: Path) -> None:
         """Open `path`; MissingError when there is none, FlotoError when it is a link or no regular file."""
@@ -50,9 +89,52 @@ class FileMedium:
             os.lseek(self._descriptor, offset, os.SEEK_SET)
             return os.read(self._descriptor, length)
 
+    def places(self, offset: int, length: int) -> tuple[Place, ...]:
+        """The one place in the one file."""
+        return (Place(self.path.name, offset, length),)
+
     def close(self) -> None:
         """Give the file back."""
         os.close(self._descriptor)
+
+
+class PipeMedium:
+    """A stream that can only be read forwards; what is skipped is gone."""
+
+    size = None
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self.position = 0
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """`length` bytes from `offset`, fewer where the pipe ends; MissingError when they went by already."""
+        if offset < self.position:
+            raise MissingError(f"{self._name} was read past byte {offset}", hint="give a file where order matters")
+        while self.position < offset:
+            if not self._next(min(offset - self.position, _SKIP)):
+                return b""
+        pieces = []
+        while length > 0 and (piece := self._next(length)):
+            pieces.append(piece)
+            length -= len(piece)
+        return b"".join(pieces)
+
+    def _next(self, length: int) -> bytes:
+        try:
+            piece = self._stream.read(length)
+        except OSError as error:
+            raise DamageError(f"{self._name} broke at byte {self.position}: {error.strerror}") from error
+        self.position += len(piece)
+        return piece
+
+    def places(self, offset: int, length: int) -> tuple[Place, ...]:
+        """The one place in the stream."""
+        return (Place(self._name, offset, length),)
+
+    def close(self) -> None:
+        """Leave the stream to whoever opened it."""
 
 
 def _open(path: Path) -> int:

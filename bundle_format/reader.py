@@ -1,0 +1,183 @@
+"""The one door into a bundle: whoever holds a Bundle holds one that was signed, and reads verified bytes only."""
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from bundle_format.blob import Blob, FramedBlob
+from bundle_format.digest import Digest
+from bundle_format.errors import DamageError, MissingError
+from bundle_format.head import Opened, open_head
+from bundle_format.layout.frames import Frame, PackedFrame
+from bundle_format.layout.index import Entry, Index
+from bundle_format.layout.medium import FileMedium, Medium, PipeMedium
+from bundle_format.layout.payload import payload_extents
+from bundle_format.layout.preamble import Page
+from bundle_format.parallel import new_pool
+from bundle_format.progress import Progress
+from bundle_format.release.model import Release, release_from_json
+from bundle_format.trust.trust import Signers, Trust
+from bundle_format.verify import Damage, find_damage
+
+MOST_READ = 64 << 20
+"""`read_bytes` is for small blobs: the definition, configurations, manifests."""
+
+
+def open_bundle(
+    path: Path | Sequence[Path],
+    trust: Trust,
+    *,
+    also: Sequence[Path] = (),
+    salvage: bool = False,
+    threads: int | None = None,
+) -> "Bundle":
+    """Open the bundle at `path` and verify who signed it, its index and its frame table.
+
+    What is damaged in it is read from the copies in `also`. TrustError: nobody whom this site believes vouches for
+    it. DamageError: it was changed, is cut short or has bytes too many; `salvage` leaves the last two for `verify` to
+    tell, and other copies may make up for them. MissingError: it is not there.
+    """
+    with ExitStack() as opened:
+        copies = [opened.enter_context(closing(medium)) for medium in _media(path, also)]
+        head = open_head(copies, trust)
+        size = copies[0].size
+        if not salvage and not also and size != head.head.page.total:
+            raise _wrong_size(head, size)
+        return Bundle(head, copies, threads, opened.pop_all())
+
+
+def open_pipe(stream: BinaryIO, trust: Trust, name: str = "the pipe", threads: int | None = None) -> "Bundle":
+    """Open a bundle that comes through a pipe: its blobs can be read once each, in the order of the index."""
+    medium = PipeMedium(stream, name)
+    return Bundle(open_head([medium], trust), [medium], threads, ExitStack())
+
+
+class Bundle:
+    """An open bundle. All that it hands out was compared with what its signers signed."""
+
+    def __init__(self, opened: Opened, copies: Sequence[Medium], threads: int | None, resources: ExitStack) -> None:
+        """Called by `open_bundle` and `open_pipe` alone."""
+        self._head = opened.head
+        self._copies = copies
+        self._resources = resources
+        self._pool = resources.enter_context(new_pool(threads))
+        self.page: Page = opened.head.page
+        self.index: Index = opened.head.index
+        self.table: Sequence[Frame] = opened.head.frames
+        self.signers: Signers = opened.signers
+        self.entries: Mapping[Digest, Entry] = {entry.digest: entry for entry in self.index.blobs}
+
+    def __enter__(self) -> "Bundle":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._resources.close()
+
+    @cached_property
+    def release(self) -> Release:
+        """The resolved release; DamageError when what was signed as one is none."""
+        try:
+            return release_from_json(self.read_bytes(self.index.definition))
+        except ValueError as error:
+            raise DamageError(
+                f"the release in the bundle is not sound: {error}", hint="it was signed like this: tell its makers"
+            ) from error
+
+    def blob(self, digest: Digest) -> FramedBlob:
+        """A blob that the bundle carries, to be read anywhere; MissingError when it carries none of that name."""
+        entry = self.entries.get(digest)
+        if entry is None:
+            raise MissingError(f"the release has no blob {digest}")
+        if entry.at != "bundle":
+            raise MissingError(f"blob {digest} is not in this bundle, which counts on blobs that the site has")
+        return FramedBlob(Blob(digest, entry.size), _EntryFrames(self, entry), self._pool)
+
+    def open_blob(self, digest: Digest) -> BinaryIO:
+        """The raw bytes of a blob as a stream; every byte is verified before it is handed out."""
+        return self.blob(digest).open()
+
+    def frames(self, digest: Digest) -> Iterator[PackedFrame]:
+        """The stored frames of a blob, verified, for `Store.add_frames`."""
+        return self.blob(digest).packed()
+
+    def read_bytes(self, digest: Digest, limit: int = MOST_READ) -> bytes:
+        """The whole of a small blob; DamageError when it has more than `limit` bytes."""
+        return self.blob(digest).read_all(limit)
+
+    def verify(self, progress: Progress) -> list[Damage]:
+        """Read every byte once and tell all damage, in the order of the file; nothing when it is as it was signed."""
+        return list(find_damage(self._copies, self._head, self._pool, progress))
+
+    @cached_property
+    def _offsets(self) -> "array[int]":
+        """Where each frame begins in the file."""
+        extents = payload_extents(self.index, self._head.frames, self.page.payload_offset)
+        return array("Q", (extent.offset for extent in extents if extent.number >= 0))
+
+    def stored_frame(self, number: int) -> bytes:
+        """What lies in the first copy where frame `number` should: not verified yet."""
+        try:
+            return self._copies[0].read_at(self._offsets[number], self.table[number].stored)
+        except DamageError:
+            return b""
+
+    def verified_frame(self, number: int, content: bytes) -> bytes:
+        """`content` if it is frame `number`, else what another copy has; DamageError when none has it."""
+        frame, offset = self.table[number], self._offsets[number]
+        if frame.holds(content):
+            return content
+        for copy in self._copies[1:]:
+            with suppress(DamageError):
+                if frame.holds(other := copy.read_at(offset, frame.stored)):
+                    return other
+        places = ", ".join(map(str, self._copies[0].places(offset, frame.stored)))
+        raise DamageError(
+            f"frame {number} is damaged: {places}",
+            hint="fetch another copy, or name one with --also: what is damaged in one is read from the other",
+        )
+
+
+class _EntryFrames:
+    """The frames of one entry of the index, counted from its first."""
+
+    def __init__(self, bundle: Bundle, entry: Entry) -> None:
+        self._bundle = bundle
+        self._entry = entry
+        self.frames: Sequence[Frame] = bundle.table[entry.first : entry.first + entry.frames]
+
+    def read(self, number: int) -> bytes:
+        return self._bundle.stored_frame(self._entry.first + number)
+
+    def verified(self, number: int, content: bytes) -> bytes:
+        try:
+            return self._bundle.verified_frame(self._entry.first + number, content)
+        except DamageError as error:
+            raise DamageError(f"blob {self._entry.digest}: {error.message}", error.hint) from error
+
+
+def _media(path: Path | Sequence[Path], also: Sequence[Path]) -> Iterator[Medium]:
+    yield FileMedium(path if isinstance(path, Path) else path[0])
+    yield from map(FileMedium, also)
+
+
+def _wrong_size(opened: Opened, size: int | None) -> DamageError:
+    head = opened.head
+    if size is None or size > head.page.total:
+        return DamageError(
+            f"the bundle has {size} bytes where {head.page.total} were signed: something was appended",
+            hint="do not use it; fetch another copy",
+        )
+    cut = {
+        extent.entry.digest
+        for extent in payload_extents(head.index, head.frames, head.page.payload_offset)
+        if extent.entry and extent.offset + extent.size > size
+    }
+    whole = len(head.index.blobs) - len(cut)
+    return DamageError(
+        f"the bundle is cut short: {size} of {head.page.total} bytes are here, {whole} of {len(head.index.blobs)} "
+        "blobs are whole",
+        hint="copy it again and let the stick finish writing before it is pulled",
+    )
