@@ -52,6 +52,10 @@ class RefusedError(TrustError):
     """Genuine, and yet not for this site now: revoked, expired, older than what ran here, for somebody else."""
 
 
+class UnsafeFileError(TrustError):
+    """A file that somebody else could have changed, where nobody else may."""
+
+
 class SigningKeyError(FlotoError):
     """A key file is no key, or is locked."""
 

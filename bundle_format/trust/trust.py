@@ -1,15 +1,19 @@
 """What a site believes, and its verdict on a bundle's header page (SPEC.md, trust): values in, values out.
 
-`judge` gives the word of the root documents: trusted, unknown, or BAD. No argument and no flag skips it.
+`judge` gives the word of the root documents: trusted, unknown, or BAD; no argument and no flag skips it. `admit` asks
+the site's own memory. Nothing here reads a clock or a file.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from bundle_format.digest import Digest
-from bundle_format.errors import BadSignatureError, DamageError, RefusedError, UnknownKeyError
+from bundle_format.errors import DamageError, FlotoError, RefusedError, UnknownKeyError
+from bundle_format.trust.admission import Floor, Offer, admit, reckoned
+from bundle_format.trust.authorisation import authorisation_of
 from bundle_format.trust.documents import Document, channel_id, product_id, read_documents
-from bundle_format.trust.roots import Root, count_signers, first_root, next_root
+from bundle_format.trust.enrolment import Enrolment, Permit, Remembered, enrolled, followed, taken
+from bundle_format.trust.roots import Root, count_signers
 from bundle_format.trust.signing import Signature
 
 
@@ -26,29 +30,23 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolment:
-    """One product whose root document this site has compared, and the newest root that has followed from it."""
-
-    root: Root
-    fingerprint: Digest
-    enrolled: Digest
-
-
-@dataclass(frozen=True, slots=True)
 class Signers:
     """The verdict "trusted": who vouches for a header page, for which product and channel, under which root."""
 
     product: str
     channel: str
     names: tuple[str, ...]
-    enrolment: Enrolment
+    root: Root
+    chain: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The products that this site has enrolled, by name."""
+    """The products that this site has enrolled, by name; `challenge` is set where an earlier memory was lost."""
 
     enrolments: Mapping[str, Enrolment] = field(default_factory=dict)
+    challenge: str = ""
+    floor: Floor = field(default_factory=Floor)
 
     def judge(self, claim: Claim, chain: bytes) -> Signers:
         """Who vouches for `claim`, `chain` being the root documents that the bundle carries (one after another).
@@ -56,55 +54,111 @@ class Trust:
         UnknownKeyError: unsigned, or by too few keys that this site knows. BadSignatureError: a known key is named and
         did not sign. RefusedError: genuine, but withdrawn. DamageError: the chain cannot be read.
         """
-        grown = self.follow(chain)
-        enrolment, channel = grown._addressed(claim.channel_id)
+        enrolment, channel = self.follow(chain)._addressed(claim.channel_id)
         root = enrolment.root
-        if claim.minimum_root > root.version:
+        wanted = max(claim.minimum_root, self.floor.roots.get(root.product, 0))
+        if wanted > root.version:
             raise UnknownKeyError(
-                f"the bundle wants root {claim.minimum_root} of {root.product!r}; this site knows root {root.version}",
+                f"root {wanted} of {root.product!r} is needed; this site knows root {root.version}",
                 "Bring the newer root documents: floto-agent trust update",
             )
         names = count_signers(root, "release", claim.message, claim.signatures)
         if claim.index in root.revoked:
-            raise RefusedError(
-                f"the bundle was revoked by its makers: {root.revoked[claim.index]}", "Use another release."
-            )
+            raise RefusedError(f"the makers revoked the bundle: {root.revoked[claim.index]}", "Use another release.")
         if claim.sequence < root.channels[channel]:
             raise RefusedError(
-                f"sequence {claim.sequence} of {root.product} {channel} is withdrawn; "
+                f"the makers withdrew sequence {claim.sequence} of {root.product} {channel}; "
                 f"the lowest that counts is {root.channels[channel]}",
                 "Use a newer release.",
             )
-        return Signers(root.product, channel, names, enrolment)
+        return Signers(root.product, channel, names, root, chain)
 
     def follow(self, chain: bytes) -> "Trust":
-        """The trust after the root documents in `chain`; those older than what is known are only compared."""
-        try:
-            documents = read_documents(chain)
-        except ValueError as error:
-            raise DamageError(f"the chain of root documents is damaged: {error}") from error
+        """The trust after the root documents in `chain`; those of products that are not enrolled are passed over."""
         enrolments = dict(self.enrolments)
-        for document in sorted(documents, key=lambda document: document.version):
+        for document in sorted(_read(chain), key=lambda document: document.version):
             for product, enrolment in enrolments.items():
                 if product_id(product) == document.product_id:
-                    enrolments[product] = _followed(enrolment, document)
+                    enrolments[product] = followed(enrolment, document)
         return replace(self, enrolments=enrolments)
+
+    def learn(self, signers: Signers) -> "Trust":
+        """The trust after the root documents that a judged bundle brought: keys they take away are dead from now on."""
+        return self.follow(signers.chain)
+
+    def admit(self, signers: Signers, offer: Offer, *, clock: int, site: str) -> tuple[str, ...]:
+        """Notes about a judged bundle that may come onto this site now; RefusedError with every reason otherwise."""
+        enrolment = self.learn(signers).enrolments[signers.product]
+        return admit(enrolment, signers.channel, offer, clock=clock, site=site, floor=self.floor)
+
+    def remember(self, signers: Signers, offer: Offer) -> "Trust":
+        """The trust once an admitted bundle runs on this site."""
+        learnt = self.learn(signers)
+        bundle = Remembered(sequence=offer.sequence, index=offer.index, issued=offer.issued)
+        return learnt._with(taken(learnt.enrolments[signers.product], signers.channel, bundle))
+
+    def enrol(self, document: Document, *, clock: int, reset: Document | None = None) -> "Trust":
+        """Believe a root document whose fingerprint a person has compared.
+
+        Where the memory was lost, only with a reset that the makers signed for this site's challenge (THREATS 9).
+        """
+        enrolment = enrolled(document)
+        if enrolment.root.product in self.enrolments:
+            return self._enrolled_before(document, enrolment.root.product)
+        if self.challenge:
+            enrolment = self._restarted(enrolment, reset, clock)
+        return self._with(enrolment)
+
+    def permit(self, document: Document, *, clock: int) -> "Trust":
+        """Keep an authorisation for the bundle that it names; TrustError unless it holds and is new."""
+        for enrolment in self.enrolments.values():
+            if product_id(enrolment.root.product) == document.product_id:
+                return self._with(_permitted(enrolment, document, reckoned(clock, enrolment, self.floor)))
+        raise UnknownKeyError("the authorisation is for a product that this site does not know")
+
+    def _with(self, enrolment: Enrolment) -> "Trust":
+        return replace(self, enrolments={**self.enrolments, enrolment.root.product: enrolment})
+
+    def _enrolled_before(self, document: Document, product: str) -> "Trust":
+        if self.enrolments[product].enrolled == document.fingerprint:
+            return self
+        raise FlotoError(
+            f"{product!r} is enrolled already, by another root document",
+            "A newer root document of the same makers comes by: floto-agent trust update",
+        )
+
+    def _restarted(self, enrolment: Enrolment, reset: Document | None, clock: int) -> Enrolment:
+        if reset is None:
+            raise self._lost()
+        authorisation = authorisation_of(reset, enrolment.root, reckoned(clock, enrolment, self.floor))
+        if authorisation.reset is None or authorisation.reset.challenge != self.challenge:
+            raise RefusedError(f"the reset is not for this site's challenge: {self.challenge}")
+        issued = authorisation.issued
+        channels = {
+            channel: Remembered(sequence=sequence, index=None, issued=issued)
+            for channel, sequence in authorisation.reset.channels.items()
+        }
+        memory = enrolment.memory.model_copy(update={"channels": channels, "time": max(issued, enrolment.memory.time)})
+        return enrolment.model_copy(update={"memory": memory})
 
     def _addressed(self, wanted: bytes) -> tuple[Enrolment, str]:
         for enrolment in self.enrolments.values():
             for channel in enrolment.root.channels:
                 if channel_id(enrolment.root.product, channel) == wanted:
                     return enrolment, channel
+        if self.challenge and not self.enrolments:
+            raise self._lost()
         known = ", ".join(f"{one.root.product} ({', '.join(one.root.channels)})" for one in self.enrolments.values())
         raise UnknownKeyError(
             f"the bundle is for a product or a channel that this site does not know; it knows: {known or 'none'}",
             "Enrol the product's root document: floto-agent trust enrol",
         )
 
-
-def enrolled(document: Document) -> Enrolment:
-    """Believe a root document whose fingerprint a person has compared."""
-    return Enrolment(first_root(document), document.fingerprint, document.fingerprint)
+    def _lost(self) -> RefusedError:
+        return RefusedError(
+            f"this site's memory of what it trusts was lost or tampered with; its challenge is: {self.challenge}",
+            "Tell the makers these words and enrol with the reset that they sign: floto-agent trust enrol --reset",
+        )
 
 
 def trust_in(*documents: Document) -> Trust:
@@ -113,13 +167,25 @@ def trust_in(*documents: Document) -> Trust:
     return Trust({enrolment.root.product: enrolment for enrolment in enrolments})
 
 
-def _followed(enrolment: Enrolment, document: Document) -> Enrolment:
-    known = enrolment.root.version
-    if document.version > known:
-        return replace(enrolment, root=next_root(enrolment.root, document), fingerprint=document.fingerprint)
-    if document.version == known and document.fingerprint != enrolment.fingerprint:
-        raise BadSignatureError(
-            f"BAD root document: another version {known} of {enrolment.root.product!r} than the one this site believes",
-            "Two different documents claim the same version: somebody forged one. Tell the makers; use neither.",
-        )
-    return enrolment
+def _read(chain: bytes) -> tuple[Document, ...]:
+    try:
+        return read_documents(chain)
+    except ValueError as error:
+        raise DamageError(f"the chain of root documents is damaged: {error}") from error
+
+
+def _permitted(enrolment: Enrolment, document: Document, now: int) -> Enrolment:
+    authorisation = authorisation_of(document, enrolment.root, now)
+    memory = enrolment.memory
+    if authorisation.lower is None:
+        raise RefusedError("a reset is for a site that lost its memory", "Give it to: floto-agent trust enrol --reset")
+    if document.fingerprint in memory.spent:
+        raise RefusedError("the authorisation was used before", "Ask the makers for a new one.")
+    permit = Permit(
+        **authorisation.lower.model_dump(),
+        site=authorisation.site,
+        expires=authorisation.expires,
+        fingerprint=document.fingerprint,
+    )
+    others = tuple(other for other in memory.permits if other != permit)
+    return enrolment.model_copy(update={"memory": memory.model_copy(update={"permits": (*others, permit)})})

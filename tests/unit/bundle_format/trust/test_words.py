@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle_format.digest import Digest, digest_of
-from bundle_format.trust.wordlist import WORDS
-from bundle_format.trust.words import matches, words_of
+from bundle_format.trust.words import WORDS, matches, words_of
 
 FINGERPRINT = digest_of(b"root")
 

@@ -1,0 +1,107 @@
+"""Whether a genuine bundle may come onto this site now: sequence, expiry, and clocks that lie (SPEC.md, admission)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from bundle_format.digest import Digest
+from bundle_format.errors import RefusedError
+from bundle_format.trust.enrolment import Enrolment, Permit, Remembered, permits
+
+JUMP = 10_000
+"""How far a sequence may run ahead of the one remembered: a stolen key cannot make all true releases look old."""
+
+DAY = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What an agent was built with: no older time, root version or sequence than these counts, whatever was deleted."""
+
+    time: int = 0
+    roots: Mapping[str, int] = field(default_factory=dict)
+    sequences: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a bundle's verified index says; times are seconds since 1970 UTC."""
+
+    sequence: int
+    index: Digest
+    issued: int
+    expires: int | None = None
+
+
+def reckoned(clock: int, enrolment: Enrolment, floor: Floor) -> int:
+    """The time to judge by: the clock, unless something signed or this agent itself is newer than it claims."""
+    return max(clock, enrolment.memory.time, floor.time)
+
+
+def admit(enrolment: Enrolment, channel: str, offer: Offer, *, clock: int, site: str, floor: Floor) -> tuple[str, ...]:
+    """What a person should know about a bundle that may be taken; RefusedError with every reason when it may not.
+
+    The very bundle that the site took last is always let in: repairing a site must not depend on a clock.
+    """
+    now = reckoned(clock, enrolment, floor)
+    notes = []
+    if clock < now:
+        notes.append(f"the clock says {day(clock)}, which is past: something signed is from {day(now)}; judged by that")
+    notes.append(f"the release is {max(0, now - offer.issued) // DAY} days old")
+    remembered = enrolment.memory.channels.get(channel)
+    if remembered and (remembered.sequence, remembered.index) == (offer.sequence, offer.index):
+        notes.extend(_expiries(enrolment, offer, now))
+        return tuple(notes)
+    permit = _permit(enrolment, channel, offer, site, now)
+    reasons = [*_floors(enrolment, channel, offer, floor)]
+    if permit:
+        notes.append(f"the makers allow sequence {offer.sequence} although the site took a newer one")
+    else:
+        reasons += [*_expiries(enrolment, offer, now), *_order(remembered, offer)]
+    if reasons:
+        raise RefusedError(
+            f"the bundle is genuine and yet refused: {'; '.join(reasons)}",
+            "Get a newer bundle, check this host's clock, or go back to what ran here before: floto-agent rollback",
+        )
+    return tuple(notes)
+
+
+def day(time: int) -> str:
+    """A time in seconds since 1970 UTC, as a date."""
+    return datetime.fromtimestamp(time, UTC).date().isoformat()
+
+
+def _permit(enrolment: Enrolment, channel: str, offer: Offer, site: str, now: int) -> Permit | None:
+    fitting = (
+        permit
+        for permit in enrolment.memory.permits
+        if permits(permit, channel, offer.sequence, offer.index)
+        and permit.site in (None, site)
+        and now <= permit.expires
+    )
+    return next(fitting, None)
+
+
+def _floors(enrolment: Enrolment, channel: str, offer: Offer, floor: Floor) -> Iterator[str]:
+    lowest = floor.sequences.get(enrolment.root.product, {}).get(channel, 0)
+    if offer.sequence < lowest:
+        yield f"this agent was built to take sequence {lowest} or newer, and this is {offer.sequence}"
+
+
+def _expiries(enrolment: Enrolment, offer: Offer, now: int) -> Iterator[str]:
+    root = enrolment.root
+    if root.expires is not None and now > root.expires:
+        yield f"root {root.version} of {root.product} expired on {day(root.expires)}"
+    if offer.expires is not None and now > offer.expires:
+        yield f"the bundle expired on {day(offer.expires)}"
+
+
+def _order(remembered: Remembered | None, offer: Offer) -> Iterator[str]:
+    if remembered is None:
+        return
+    if offer.sequence < remembered.sequence:
+        yield f"its sequence is {offer.sequence}, and this site took {remembered.sequence} already"
+    if offer.sequence == remembered.sequence and remembered.index is not None:
+        yield f"another bundle with sequence {offer.sequence} was taken before ({remembered.index})"
+    if offer.sequence > remembered.sequence + JUMP:
+        yield f"its sequence {offer.sequence} is more than {JUMP} ahead of {remembered.sequence}"
