@@ -1,17 +1,13 @@
 """Small signed bundles for tests: keys made from names, a root document that believes them, a release."""
 
 import hashlib
-import io
-import json
 import random
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from bundle_format.blob import Blob
 from bundle_format.digest import Digest
-from bundle_format.layout.oci import image_manifest
 from bundle_format.progress import Silence
 from bundle_format.release.model import File, Image, Release, Variant
 from bundle_format.store import Store
@@ -20,6 +16,7 @@ from bundle_format.trust.roots import Role, Roles, Root
 from bundle_format.trust.signing import Signer
 from bundle_format.trust.trust import Trust, trust_in
 from bundle_format.writer import Heading, Written, types_in, write_bundle
+from tests.images import Shelf, layer, make_image
 
 ISSUED = 1_700_000_000
 
@@ -50,37 +47,17 @@ def noise(seed: int, size: int) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
-def layer(files: Mapping[str, bytes]) -> bytes:
-    """An image layer's tar."""
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for path, content in files.items():
-            member = tarfile.TarInfo(path)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return stream.getvalue()
+class Shelved(Shelf):
+    """A store as the shelf that images are put on."""
 
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
-def add_image(store: Store, tag: str, *layers: bytes) -> Image:
-    """Put an image's blobs into the store."""
-    blobs = [store.add_bytes(content) for content in layers]
-    config = store.add_bytes(
-        json.dumps(
-            {
-                "architecture": "amd64",
-                "os": "linux",
-                "config": {"Cmd": ["/bin/true"]},
-                "rootfs": {"type": "layers", "diff_ids": [blob.digest for blob in blobs]},
-            }
-        ).encode()
-    )
-    return Image(
-        tag=tag,
-        config=config.digest,
-        manifest=store.add_bytes(image_manifest(config, blobs)).digest,
-        layers=tuple(blob.digest for blob in blobs),
-        size=sum(blob.size for blob in blobs),
-    )
+    def put(self, content: bytes) -> Digest:
+        return self._store.add_bytes(content).digest
+
+    def size(self, digest: Digest) -> int:
+        return self._store.size(digest)
 
 
 def make_release(store: Store, files: Mapping[str, bytes], images: Mapping[str, Image], version: str = "1") -> Release:
@@ -127,7 +104,7 @@ def make_bundle(
     store = Store(folder / "store", threads=2)
     if files is None:
         files = {"conf/app.conf": b"listen 80;\n", "data.bin": noise(1, 5000)}
-    images = {"web": add_image(store, "shop/web:1", *(layers or (layer({"etc/motd": b"hello\n"}),)))}
+    images = {"web": make_image(Shelved(store), "shop/web:1", layers or (layer({"etc/motd": b"hello\n"}),))}
     release = make_release(store, files, images, version)
     written = write_bundle(
         folder / name,

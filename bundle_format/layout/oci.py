@@ -1,31 +1,15 @@
 """The documents that make a bundle's tar an OCI layout and a docker archive at once, for the day without floto."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from bundle_format.blob import Blob
 from bundle_format.canonical import canonical
 from bundle_format.digest import Digest, hex_of
 from bundle_format.release.model import Image
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar"
 
 LAYOUT = canonical({"imageLayoutVersion": "1.0.0"})
 """The member `oci-layout` (OCI image layout 1.0.0)."""
-
-
-def image_manifest(config: Blob, layers: Sequence[Blob]) -> bytes:
-    """The OCI manifest of an image with uncompressed layers, base first: what `Image.manifest` names."""
-    return canonical(
-        {
-            "schemaVersion": 2,
-            "mediaType": _MANIFEST,
-            "config": _descriptor(_CONFIG, config),
-            "layers": [_descriptor(_LAYER, layer) for layer in layers],
-        }
-    )
 
 
 def image_index(images: Iterable[Image], size_of: Callable[[Digest], int]) -> bytes:
@@ -36,8 +20,15 @@ def image_index(images: Iterable[Image], size_of: Callable[[Digest], int]) -> by
         architecture, _, variant = architecture.partition("/")
         platform = {"os": system, "architecture": architecture} | ({"variant": variant} if variant else {})
         names = {"org.opencontainers.image.ref.name": image.tag, "io.containerd.image.name": image.tag}
-        descriptor = _descriptor(_MANIFEST, Blob(image.manifest, size_of(image.manifest)))
-        manifests.append({**descriptor, "platform": platform, "annotations": names})
+        manifests.append(
+            {
+                "mediaType": _MANIFEST,
+                "digest": image.manifest,
+                "size": size_of(image.manifest),
+                "platform": platform,
+                "annotations": names,
+            }
+        )
     return canonical(
         {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": manifests}
     )
@@ -55,10 +46,6 @@ def docker_manifest(images: Iterable[Image]) -> bytes:
             for image in images
         ]
     )
-
-
-def _descriptor(media_type: str, blob: Blob) -> dict[str, Any]:
-    return {"mediaType": media_type, "digest": blob.digest, "size": blob.size}
 
 
 def _path(digest: Digest) -> str:

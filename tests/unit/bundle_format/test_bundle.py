@@ -18,7 +18,8 @@ from bundle_format.reader import open_bundle, open_pipe
 from bundle_format.store import Store
 from bundle_format.trust.trust import trust_in
 from bundle_format.writer import Heading, draft_bundle, types_in, write_bundle
-from tests.bundles import ISSUED, Made, key, layer, make_bundle, noise, root_document
+from tests.bundles import ISSUED, Made, key, make_bundle, noise, root_document
+from tests.images import layer
 
 BIG = noise(7, FRAME + 1000) + b"text " * 2_000_000
 
