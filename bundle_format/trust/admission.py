@@ -25,12 +25,13 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What a bundle's verified index says; times are seconds since 1970 UTC."""
+    """What a bundle's verified index says; times are seconds since 1970 UTC, `sites` None means any."""
 
     sequence: int
     index: Digest
     issued: int
     expires: int | None = None
+    sites: tuple[str, ...] | None = None
 
 
 def reckoned(clock: int, enrolment: Enrolment, floor: Floor) -> int:
@@ -53,7 +54,7 @@ def admit(enrolment: Enrolment, channel: str, offer: Offer, *, clock: int, site:
         notes.extend(_expiries(enrolment, offer, now))
         return tuple(notes)
     permit = _permit(enrolment, channel, offer, site, now)
-    reasons = [*_floors(enrolment, channel, offer, floor)]
+    reasons = [*_limits(enrolment, channel, offer, site, floor)]
     if permit:
         notes.append(f"the makers allow sequence {offer.sequence} although the site took a newer one")
     else:
@@ -82,10 +83,12 @@ def _permit(enrolment: Enrolment, channel: str, offer: Offer, site: str, now: in
     return next(fitting, None)
 
 
-def _floors(enrolment: Enrolment, channel: str, offer: Offer, floor: Floor) -> Iterator[str]:
+def _limits(enrolment: Enrolment, channel: str, offer: Offer, site: str, floor: Floor) -> Iterator[str]:
     lowest = floor.sequences.get(enrolment.root.product, {}).get(channel, 0)
     if offer.sequence < lowest:
         yield f"this agent was built to take sequence {lowest} or newer, and this is {offer.sequence}"
+    if offer.sites is not None and site not in offer.sites:
+        yield f"it is for {', '.join(offer.sites) or 'no site'}, and this is {site}"
 
 
 def _expiries(enrolment: Enrolment, offer: Offer, now: int) -> Iterator[str]:

@@ -2,14 +2,15 @@
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from bundle_format.canonical import canonical, parse_canonical
+from bundle_format.canonical import canonical
 from bundle_format.errors import RefusedError
+from bundle_format.release.fields import Name, Seconds
 from bundle_format.release.model import DigestText
 from bundle_format.release.value import Value
 from bundle_format.trust.documents import Document, Kind, product_id
-from bundle_format.trust.roots import Name, Root, Seconds, Sequence, count_signers
+from bundle_format.trust.roots import Root, Sequence, count_signers, payload_of
 
 FORMAT: Final = "floto-authorisation/1"
 
@@ -57,11 +58,7 @@ def authorisation_of(document: Document, root: Root, now: int) -> Authorisation:
     if document.kind is not Kind.AUTHORISATION or document.product_id != product_id(root.product):
         raise RefusedError(f"the document is no authorisation for {root.product!r}")
     count_signers(root, "authorise", document.message, document.signatures)
-    try:
-        parse_canonical(document.payload)
-        authorisation = Authorisation.model_validate_json(document.payload)
-    except (ValidationError, ValueError) as error:
-        raise RefusedError(f"the authorisation is not understood: {error}", "A newer agent may know it.") from error
+    authorisation = payload_of(document, Authorisation)
     if now > authorisation.expires:
         raise RefusedError("the authorisation has expired", "Ask the makers for a new one.")
     return authorisation

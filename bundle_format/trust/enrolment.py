@@ -6,10 +6,11 @@ from pydantic import Field
 
 from bundle_format.digest import Digest
 from bundle_format.errors import BadSignatureError
+from bundle_format.release.fields import Name, Seconds
 from bundle_format.release.model import DigestText
 from bundle_format.release.value import Value
 from bundle_format.trust.documents import Document
-from bundle_format.trust.roots import Name, Root, Seconds, Sequence, first_root, next_root
+from bundle_format.trust.roots import Root, Sequence, first_root, next_root
 
 
 class Remembered(Value):

@@ -1,14 +1,15 @@
 """Root documents: whose keys count for what, and how one version hands over to the next (SPEC.md, root documents)."""
 
 from collections.abc import Iterable
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from bundle_format.canonical import canonical, parse_canonical
 from bundle_format.errors import BadSignatureError, RefusedError, UnknownKeyError
+from bundle_format.release.fields import Name, Seconds
 from bundle_format.release.model import DigestText
-from bundle_format.release.value import Value
+from bundle_format.release.value import Value, faults_of
 from bundle_format.trust.documents import Document, Kind, product_id
 from bundle_format.trust.signing import SLOTS, PublicKey, Signature, verify
 
@@ -22,9 +23,7 @@ def _key_text(text: str) -> str:
     return text
 
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 KeyText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), AfterValidator(_key_text)]
-Seconds = Annotated[int, Field(ge=0, lt=2**53)]
 Sequence = Annotated[int, Field(ge=0, lt=2**53)]
 
 
@@ -97,13 +96,24 @@ def _faults(root: Root) -> Iterable[str]:
             yield f"roles.{role}: {named.threshold} signatures are asked of {len(named.keys)} keys"
 
 
-def root_of(document: Document) -> Root:
-    """Read the payload of a root document whose signatures were counted; RefusedError when it says nothing sound."""
+Payload = TypeVar("Payload", bound=Value)
+
+
+def payload_of(document: Document, kind: type[Payload]) -> Payload:
+    """Read a payload whose signatures were counted; RefusedError with every fault when it says nothing sound."""
     try:
         parse_canonical(document.payload)
-        root = Root.model_validate_json(document.payload)
-    except (ValidationError, ValueError) as error:
-        raise RefusedError(f"the root document is not understood: {error}", "A newer agent may know it.") from error
+        return kind.model_validate_json(document.payload)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, path)) or 'it'}: {fault}" for path, fault in faults_of(error))
+    except ValueError as error:
+        faults = str(error)
+    raise RefusedError(f"the document is signed, and yet not understood: {faults}", "A newer agent may know it.")
+
+
+def root_of(document: Document) -> Root:
+    """Read the payload of a root document whose signatures were counted; RefusedError when it says nothing sound."""
+    root = payload_of(document, Root)
     if document.kind is not Kind.ROOT:
         raise RefusedError("the document is no root document")
     if root.version != document.version or product_id(root.product) != document.product_id:

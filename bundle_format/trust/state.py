@@ -15,11 +15,11 @@ from bundle_format.canonical import canonical, parse_canonical
 from bundle_format.digest import digest_of
 from bundle_format.errors import LockedError
 from bundle_format.lock import try_lock
+from bundle_format.release.fields import Name
 from bundle_format.release.value import Value
 from bundle_format.trust.admission import Floor
 from bundle_format.trust.enrolment import Enrolment
 from bundle_format.trust.private import make_private_folder, read_private, replace_private
-from bundle_format.trust.roots import Name
 from bundle_format.trust.trust import Trust
 from bundle_format.trust.words import words_of
 

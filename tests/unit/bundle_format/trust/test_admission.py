@@ -101,6 +101,13 @@ def test_threat_10_an_expired_root_is_refused_with_every_other_reason() -> None:
     assert "clock" in refusal.value.hint
 
 
+def test_threat_12_a_bundle_for_other_sites_is_refused() -> None:
+    bundle = Offer(1, NEW, START, sites=("lodz-2", "gdynia-1"))
+    admit(shop(), bundle, site="lodz-2")
+    with pytest.raises(RefusedError, match="for lodz-2, gdynia-1, and this is krakow-1"):
+        admit(shop(), bundle)
+
+
 FLOORS = [0, START, START + 60 * DAY]
 CLOCKS = {"1970": 0, "now": START + 10 * DAY, "2099": 4_070_908_800}
 

@@ -94,3 +94,10 @@ def test_no_byte_of_the_slots_says_nothing(position: int, bit: int) -> None:
         return
     assert position < SLOT_SIZE
     assert not verify(SIGNER.public, b"m", signature)
+
+
+def test_threat_34_a_signature_algorithm_that_is_not_known_is_refused() -> None:
+    slots = bytearray(encode_slots([SIGNER.sign(b"m")]))
+    slots[0] = 2
+    with pytest.raises(ValueError, match="algorithm 2 is unknown"):
+        decode_slots(bytes(slots))
