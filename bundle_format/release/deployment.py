@@ -8,7 +8,19 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from bundle_format.digest import Digest
-from bundle_format.release.fields import Address, Inside, Mode, Name, Open, PortNumber, Seconds, Subnet, Text
+from bundle_format.release.fields import (
+    Address,
+    Engine,
+    Inside,
+    Interface,
+    Mode,
+    Name,
+    Open,
+    PortNumber,
+    Seconds,
+    Subnet,
+    Text,
+)
 from bundle_format.release.model import Image, Scalar
 from bundle_format.release.value import Value
 
@@ -204,12 +216,57 @@ class Volume(Value):
 class Access(Value):
     """How the agent reaches a host's engine: from `[hosts.NAME]` of the site's file; paths are absolute."""
 
-    engine: str
+    engine: Engine
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
     ssh_key: str | None = None
     ssh_known_hosts: str | None = None
+
+    @model_validator(mode="after")
+    def _fitting(self) -> "Access":
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+        if (self.tls_ca or self.tls_cert) and not self.engine.startswith("tcp://"):
+            raise ValueError("tls_ca, tls_cert and tls_key are for a tcp:// engine")
+        if (self.ssh_key or self.ssh_known_hosts) and not self.engine.startswith("ssh://"):
+            raise ValueError("ssh_key and ssh_known_hosts are for an ssh:// engine")
+        return self
+
+
+class DataDisk(Value):
+    """A disk of a machine whose data outlive the machine; only `purge` removes it."""
+
+    name: str
+    size: int
+    mount: Inside
+    filesystem: Literal["ext4", "xfs"] = "ext4"
+
+
+class Nic(Value):
+    """A network card; `network` is a role that the site's hypervisor maps, without `address` it asks DHCP."""
+
+    network: Name
+    address: Interface | None = None
+    gateway: Address | None = None
+
+
+class Machine(Value):
+    """What a machine consists of; `image` and `disks` are names of the release."""
+
+    image: str
+    cpus: Annotated[int, Field(ge=1)] = 2
+    memory: Annotated[int, Field(ge=1 << 20)] = 4 << 30
+    nics: tuple[Nic, ...]
+    disks: tuple[str, ...] = ()
+    hypervisor: Name = "default"
+    firmware: Literal["bios", "efi"] = "bios"
+    dns: tuple[Address, ...] = ()
+    ntp: tuple[Open, ...] = ()
+    guest: dict[str, Text] = Field(default_factory=dict)
+    autostart: int | None = None
+    power_off: Literal["guest", "hard"] = "guest"
+    snapshot: bool = False
 
 
 class Host(Value):
@@ -218,7 +275,7 @@ class Host(Value):
     name: str
     kind: Literal["existing", "machine"] = "existing"
     address: Open | None = None
-    machine: dict[str, Any] | None = None
+    machine: Machine | None = None
     access: Access | None = None
 
 
@@ -240,6 +297,7 @@ class Deployment(Value):
     hosts: dict[str, Host]
     networks: dict[str, Network] = Field(default_factory=dict)
     volumes: dict[str, Volume] = Field(default_factory=dict)
+    data_disks: dict[str, DataDisk] = Field(default_factory=dict)
     containers: dict[str, Container] = Field(default_factory=dict)
     tasks: dict[str, OneOff] = Field(default_factory=dict)
     documents: dict[str, Document] = Field(default_factory=dict)

@@ -10,6 +10,9 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
 _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_ENGINE = re.compile(
+    r"unix:///\S+|npipe:////?\S+|tcp://[^/@\s]+:[0-9]{1,5}|ssh://([^/@:\s]+@)?[^/@:\s]+(:[0-9]{1,5})?",
+)
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
@@ -64,7 +67,9 @@ def _text(value: object) -> object:
             return str(value)
         case str() if "\0" in value:
             raise ValueError("text cannot hold a NUL character")
-    return value
+        case str() | Sealed():
+            return value
+    raise ValueError("must be text")
 
 
 def _open_text(value: object) -> object:
@@ -87,11 +92,27 @@ def _address(text: str) -> str:
     return text
 
 
+def _interface(text: str) -> str:
+    try:
+        ipaddress.ip_interface(text if "/" in text else "")
+    except ValueError:
+        raise ValueError("must be an address with its prefix length, such as 192.0.2.10/24") from None
+    return text
+
+
 def _subnet(text: str) -> str:
     try:
         ipaddress.ip_network(text)
     except ValueError:
         raise ValueError("must be a network such as 172.30.0.0/24") from None
+    return text
+
+
+def _engine(text: str) -> str:
+    if not _ENGINE.fullmatch(text):
+        raise ValueError(
+            "must be unix:///PATH, npipe:////./pipe/NAME, tcp://HOST:PORT or ssh://USER@HOST:PORT, and hold no password"
+        )
     return text
 
 
@@ -109,6 +130,12 @@ Address = Annotated[Open, AfterValidator(_address)]
 
 Subnet = Annotated[Open, AfterValidator(_subnet)]
 """A network as address/length, with no host bits set."""
+
+Interface = Annotated[Open, AfterValidator(_interface)]
+"""An address with the length of its network's prefix."""
+
+Engine = Annotated[str, AfterValidator(_engine)]
+"""The address of a docker engine."""
 
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[int, Field(ge=0)]
