@@ -2,10 +2,10 @@
 
 import hashlib
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from bundle_format.digest import CHUNK, Digest, chunks
 from bundle_format.errors import DefinitionError
@@ -22,6 +22,10 @@ class Member:
     place: Path
     executable: bool = False
     target: str = ""
+
+    def open(self) -> BinaryIO:
+        """A file's content as a stream."""
+        return self.place.open("rb")
 
     def digest(self) -> Digest:
         """The digest of a file's content."""
@@ -52,22 +56,20 @@ class Project:
             raise DefinitionError(f"{name}: no such folder in the project", f"Looked for it in {self.root}.")
         return place
 
-    def members(self, name: str) -> Iterator[Member]:
-        """Everything below a folder, sorted by path; links that lead out of the project are refused."""
-        yield from self._below(self.folder(name), PurePosixPath())
+    def members(self, name: str, leaves_out: Callable[[str], bool] = lambda _: False) -> Iterator[Member]:
+        """Everything below a folder that `leaves_out` does not leave out by its path, sorted.
 
-    def chosen(self, name: str, paths: Iterable[str]) -> Iterator[Member]:
-        """Those members of a folder that `paths` (relative to it, with slashes) name, sorted."""
-        top = self.folder(name)
-        for path in sorted(paths):
-            yield self._member(path, top / path)
+        Folders that are left out are looked into. Links that lead out of the project are refused.
+        """
+        yield from self._below(self.folder(name), PurePosixPath(), leaves_out)
 
-    def _below(self, folder: Path, prefix: PurePosixPath) -> Iterator[Member]:
+    def _below(self, folder: Path, prefix: PurePosixPath, leaves_out: Callable[[str], bool]) -> Iterator[Member]:
         for place in sorted(folder.iterdir(), key=lambda entry: entry.name):
-            member = self._member(str(prefix / place.name), place)
-            yield member
-            if member.kind == "folder":
-                yield from self._below(place, prefix / place.name)
+            path = str(prefix / place.name)
+            if not leaves_out(path):
+                yield self._member(path, place)
+            if place.is_dir() and not place.is_symlink():
+                yield from self._below(place, prefix / place.name, leaves_out)
 
     def _member(self, path: str, place: Path) -> Member:
         _check_printable(path)

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, NewType
+from typing import IO, BinaryIO, NewType
 
 Digest = NewType("Digest", str)
 """`sha256:` and 64 lower-case hex digits, as in the OCI image specification (descriptor, digests)."""
@@ -30,7 +30,7 @@ def hex_of(digest: Digest) -> str:
     return digest.removeprefix("sha256:")
 
 
-def chunks(stream: BinaryIO, size: int = CHUNK) -> Iterator[bytes]:
+def chunks(stream: IO[bytes], size: int = CHUNK) -> Iterator[bytes]:
     """The rest of `stream` in pieces of at most `size` bytes."""
     while piece := stream.read(size):
         yield piece

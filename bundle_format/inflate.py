@@ -5,7 +5,7 @@ import itertools
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol
+from typing import IO, Protocol
 
 from backports import zstd
 
@@ -63,7 +63,7 @@ _KINDS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
 _LONGEST_MAGIC = 6
 
 
-def inflate(stream: BinaryIO) -> Iterator[bytes]:
+def inflate(stream: IO[bytes]) -> Iterator[bytes]:
     """The content of `stream` without its compression, or as it is where it has none that is known.
 
     Several compressed streams after one another count as one. DamageError where the stream is broken or cut.

@@ -4,7 +4,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import IO, BinaryIO, Literal
 
 from bundle_format.canonical import digest_of_value
 from bundle_format.digest import CHUNK, Digest, chunks
@@ -28,7 +28,7 @@ class Entry:
     size: int = 0
     target: str = ""
     content: str = ""
-    open: Callable[[], BinaryIO] | None = None
+    open: Callable[[], IO[bytes]] | None = None
 
 
 class PieceReader(io.RawIOBase):

@@ -4,7 +4,7 @@ import json
 import posixpath
 import tarfile
 from collections.abc import Mapping
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 from builder.images.layer import stream_of
 from builder.images.oci import MOST_JSON, layers_of, read_config
@@ -52,7 +52,7 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 def _keep(archive: tarfile.TarFile, member: tarfile.TarInfo, store: Store) -> Digest:
     content = archive.extractfile(member)
     assert content is not None
-    return store.add(stream_of(inflate(cast(BinaryIO, content)))).digest
+    return store.add(stream_of(inflate(content))).digest
 
 
 def _images(manifest: bytes | None) -> list[Mapping[str, Any]]:

@@ -1,15 +1,15 @@
 """Images that an engine holds or builds: the builder's only door to docker."""
 
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
 
 import docker
 import requests
 
+from builder.images.building import BuildOrder, Held, failed_build, lent_name
 from builder.images.layer import Entry, stream_of, write_tar
 from builder.images.saved import read_saved
 from bundle_format.canonical import canonical
@@ -22,35 +22,11 @@ from bundle_format.store import Store
 QUIET = 1800
 """Seconds without a word from the engine after which it counts as gone; a build step may be silent for long."""
 
-LOG_TAIL = 20
-"""Lines of a failed build's output that its error shows."""
-
-LENT = "floto.invalid/lent"
-"""The repository of images that the builder brings to an engine; a name that no registry can ever have."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An image as an engine reports it: its id there and the diff ids of its layers, base first."""
-
-    id: str
-    layers: tuple[Digest, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BuildOrder:
-    """What an engine needs to build an image: a context as a tar, and the Dockerfile's path in it."""
-
-    context: BinaryIO
-    dockerfile: str
-    arguments: Mapping[str, str]
-    target: str | None
-    network: str
-    platform: str
-
 
 class Engine:
     """A docker engine at hand; DefinitionError, naming it, for whatever it refuses."""
+
+    kind = "engine"
 
     def __init__(self, address: str | None) -> None:
         """`address` as docker's DOCKER_HOST; None is the engine's usual place on this machine."""
@@ -95,7 +71,7 @@ class Engine:
                     log(line)
                     said.append(line)
                 if "error" in answer:
-                    raise DefinitionError("the build failed:\n" + "\n".join(f"  {line}" for line in said[-LOG_TAIL:]))
+                    raise DefinitionError(failed_build(said))
         held = self.find(made) if made else None
         if held is None:
             raise DefinitionError(f"{self._name} ended a build without an image", "See its log.")
@@ -117,10 +93,13 @@ class Engine:
 
     def lend(self, image: Image, store: Store) -> str:
         """The name under which a build on this engine may count on `image`; loaded if the engine lacks it."""
-        name = f"{LENT}:{hex_of(image.config)}"
+        name = lent_name(image.config)
         if self.find(name) is None:
-            with self._told(f"cannot load {image.tag}"):
-                self._client.images.load(_archive(image, name, store))
+            with self._told(f"cannot take the image {image.tag}"):
+                if self.find(image.config):
+                    self._client.images.get(image.config).tag(name)
+                else:
+                    self._client.images.load(_archive(image, name, store))
             held = self.find(name)
             if held is None or held.layers != image.layers:
                 raise DefinitionError(f"{self._name} did not keep the image {image.tag} that it was given")

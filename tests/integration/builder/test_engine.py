@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from builder.images.building import BuildOrder
 from builder.images.layer import Entry, stream_of, write_tar
 from builder.images.oci import image_of, read_config
-from builder.sources.engine import BuildOrder, Engine
+from builder.sources.engine import Engine
 from bundle_format.digest import digest_of
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Silence

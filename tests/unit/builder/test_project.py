@@ -81,9 +81,11 @@ def test_what_is_neither_file_nor_folder_is_refused(project: Project) -> None:
         list(project.members("web"))
 
 
-def test_only_chosen_members_are_looked_at(project: Project) -> None:
+def test_what_is_left_out_is_not_looked_at(project: Project) -> None:
     os.mkfifo(project.root / "web" / "pipe")
-    assert [member.path for member in project.chosen("web", {"index.html", "b"})] == ["b", "index.html"]
+    (project.root / "web" / "b" / "kept").touch()
+    members = project.members("web", lambda path: path in {"pipe", "b", "a.sh"})
+    assert [member.path for member in members] == ["b/kept", "index.html"]
 
 
 def test_missing_files_name_the_folder_looked_in(project: Project) -> None:
