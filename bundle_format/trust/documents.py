@@ -81,6 +81,11 @@ def channel_id(product: str, channel: str) -> bytes:
     return hashlib.sha256(product.encode() + b"\0" + channel.encode()).digest()
 
 
+def is_document(start: bytes) -> bool:
+    """Whether a file that begins so is meant to be a signed document."""
+    return start.startswith(_MAGIC)
+
+
 def read_document(content: bytes) -> Document:
     """Read one document; ValueError unless `content` is exactly one, to the last byte."""
     document, rest = _read_first(content)

@@ -14,7 +14,8 @@ LIMIT = 16 << 20
 """Bytes that `read_private` takes at most."""
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NO_FOLLOW = _PLAIN | getattr(os, "O_NOFOLLOW", 0)
 
 
 def make_private_folder(folder: Path) -> None:
@@ -26,20 +27,17 @@ def make_private_folder(folder: Path) -> None:
     _check(folder, folder.lstat(), stat.S_ISDIR, owned=True)
 
 
-def read_private(path: Path, *, owned: bool = True) -> bytes:
-    """The content of a file that nobody else can read or change; `owned`: and that belongs to who runs this.
+def read_private(path: Path) -> bytes:
+    """The content of a file that belongs to who runs this, and that nobody else can read or change.
 
-    FileNotFoundError when it is absent, UnsafeFileError when others have their hands on it or it is a link.
+    FileNotFoundError when it is absent, UnsafeFileError when others have their hands on it, it is a link or too large.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | _NO_FOLLOW)
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise _unreachable(path, error) from error
-    with os.fdopen(descriptor, "rb") as file:
-        _check(path, os.fstat(descriptor), stat.S_ISREG, owned=owned)
-        return file.read(LIMIT)
+    return _read(path, _NO_FOLLOW, owned=True)
+
+
+def read_key(path: Path) -> bytes:
+    """The content of a private key's file, wherever a link leads to it and whoever lent it; else as `read_private`."""
+    return _read(path, _PLAIN, owned=False)
 
 
 def write_new(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -68,6 +66,21 @@ def replace_private(path: Path, content: bytes) -> None:
     finally:
         beside.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def _read(path: Path, flags: int, *, owned: bool) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | flags)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise _unreachable(path, error) from error
+    with os.fdopen(descriptor, "rb") as file:
+        _check(path, os.fstat(descriptor), stat.S_ISREG, owned=owned)
+        content = file.read(LIMIT + 1)
+    if len(content) > LIMIT:
+        raise UnsafeFileError(f"{path} is larger than {LIMIT} bytes, which no file of its kind is")
+    return content
 
 
 def _check(path: Path, status: os.stat_result, is_kind: Callable[[int], bool], *, owned: bool) -> None:

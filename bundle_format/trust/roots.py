@@ -1,6 +1,6 @@
 """Root documents: whose keys count for what, and how one version hands over to the next (SPEC.md, root documents)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Final, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
@@ -9,13 +9,14 @@ from bundle_format.canonical import canonical, parse_canonical
 from bundle_format.errors import BadSignatureError, RefusedError, UnknownKeyError
 from bundle_format.release.fields import Name, Seconds
 from bundle_format.release.model import DigestText
-from bundle_format.release.value import Value, faults_of
+from bundle_format.release.value import Path, Value, faults_of
 from bundle_format.trust.documents import Document, Kind, product_id
 from bundle_format.trust.signing import SLOTS, PublicKey, Signature, verify
 
 FORMAT: Final = "floto-root/1"
 
 RoleName = Literal["root", "release", "authorise"]
+ROLES: Final[tuple[RoleName, ...]] = ("root", "release", "authorise")
 
 
 def _key_text(text: str) -> str:
@@ -61,8 +62,8 @@ class Root(Value):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        faults = list(_faults(self))
-        if faults:
+        found = faults_in(self.keys, self.roles, self.channels)
+        if faults := [f"{'.'.join(map(str, path))}: {fault}" for path, fault in found]:
             raise ValueError("; ".join(faults))
         return self
 
@@ -82,18 +83,19 @@ class Root(Value):
         return Document(Kind.ROOT, product_id(self.product), self.version, payload)
 
 
-def _faults(root: Root) -> Iterable[str]:
-    if len(set(root.keys.values())) != len(root.keys):
-        yield "keys: the same key is there under two names"
-    if not root.channels:
-        yield "channels: at least one is needed"
-    for role in ("root", "release", "authorise"):
-        named: Role = getattr(root.roles, role)
-        yield from (f"roles.{role}: no key is named {name!r}" for name in named.keys if name not in root.keys)
-        if len(set(named.keys)) != len(named.keys):
-            yield f"roles.{role}: a key is named twice"
-        if named.threshold > len(named.keys):
-            yield f"roles.{role}: {named.threshold} signatures are asked of {len(named.keys)} keys"
+def faults_in(keys: Mapping[str, str], roles: Roles, channels: Mapping[str, int]) -> Iterator[tuple[Path, str]]:
+    """Where and how the parts of a root document contradict one another; nothing when they are sound."""
+    if len(set(keys.values())) != len(keys):
+        yield ("keys",), "the same key is there under two names"
+    if not channels:
+        yield ("channels",), "at least one is needed"
+    for name in ROLES:
+        role: Role = getattr(roles, name)
+        yield from ((("roles", name), f"no key is named {key!r}") for key in role.keys if key not in keys)
+        if len(set(role.keys)) != len(role.keys):
+            yield ("roles", name), "a key is named twice"
+        if role.threshold > len(role.keys):
+            yield ("roles", name), f"{role.threshold} signatures are asked of {len(role.keys)} keys"
 
 
 Payload = TypeVar("Payload", bound=Value)
@@ -121,8 +123,8 @@ def root_of(document: Document) -> Root:
     return root
 
 
-def count_signers(root: Root, role: RoleName, message: bytes, signatures: Iterable[Signature]) -> tuple[str, ...]:
-    """The names of the role's keys that signed; UnknownKeyError below the threshold, BadSignatureError for a false one.
+def signers_among(root: Root, role: RoleName, message: bytes, signatures: Iterable[Signature]) -> tuple[str, ...]:
+    """The names of the role's keys that signed, in order; BadSignatureError when one is named and did not.
 
     Public keys are counted, never slots, so that one signature repeated stays one.
     """
@@ -138,13 +140,19 @@ def count_signers(root: Root, role: RoleName, message: bytes, signatures: Iterab
                 "They were changed after signing, or somebody forged them. Do not use them; tell who sent them.",
             )
         signers.add(name)
+    return tuple(sorted(signers))
+
+
+def count_signers(root: Root, role: RoleName, message: bytes, signatures: Iterable[Signature]) -> tuple[str, ...]:
+    """The same, and UnknownKeyError when they are fewer than the role's threshold."""
+    signers = signers_among(root, role, message, signatures)
     threshold = root.threshold(role)
     if len(signers) < threshold:
         raise UnknownKeyError(
             f"signed by {len(signers)} of the {threshold} keys that {root.product!r} asks for ({role})",
             "Get a copy with all signatures, or the root document that names the new keys.",
         )
-    return tuple(sorted(signers))
+    return signers
 
 
 def first_root(document: Document) -> Root:
