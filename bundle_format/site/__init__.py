@@ -1,0 +1,1 @@
+"""One site: the file that its integrator writes, and what a release becomes there."""

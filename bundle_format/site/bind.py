@@ -1,0 +1,239 @@
+"""A release bound to a site: late values filled in, templates rendered, rules judged, every fault told at once."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+
+from bundle_format.digest import digest_of
+from bundle_format.errors import ParameterError
+from bundle_format.release.deployment import (
+    Container,
+    Deployment,
+    Document,
+    Host,
+    Network,
+    OneOff,
+    Placement,
+    RenderedFile,
+    Template,
+    Volume,
+)
+from bundle_format.release.fields import Sealed
+from bundle_format.release.late import Known, names, substitute
+from bundle_format.release.model import File, Release, Variant
+from bundle_format.release.rules import judge, parameters_of, told_values
+from bundle_format.release.templates import render
+from bundle_format.release.value import Fault, FaultyError, Path, Value, faults_of, told
+from bundle_format.site.conflicts import conflicts
+from bundle_format.site.sitefile import Site, variant_of
+
+KINDS: Final = ("host", "network", "volume", "template", "container", "task", "document")
+
+Files = Callable[[File], bytes]
+"""Opens a file of the release: a bundle's blob, or the project's own file."""
+
+Locate = Callable[[Path, str], Fault]
+"""Makes a fault of what is wrong at a path of a variant's trees (kind, name, field, ...)."""
+
+T = TypeVar("T")
+V = TypeVar("V", bound=Value)
+
+
+def bind(release: Release, site: Site, secrets: Mapping[str, str], key: bytes, files: Files) -> Deployment:
+    """What shall be on `site`; texts with a secret in them are Sealed under the site's `key`.
+
+    ParameterError with every fault: values that do not fit their place, templates that fail, rules that are broken,
+    ports and addresses given twice.
+    """
+    variant = variant_of(release, site.choices)
+    deployment, faults = bind_variant(
+        release, variant, site, secrets=secrets, key=key, files=files, locate=_locator(site, variant)
+    )
+    if faults:
+        raise ParameterError(told(faults), f"Mend {site.file} where it is at fault; nothing was changed.")
+    return deployment
+
+
+def bind_variant(
+    release: Release,
+    variant: Variant,
+    site: Site,
+    *,
+    secrets: Mapping[str, str],
+    key: bytes,
+    files: Files,
+    locate: Locate,
+) -> tuple[Deployment, list[Fault]]:
+    """A deployment of all that could be read, and the faults of all that could not."""
+    known: Known = {**site.parameters, **{name: Sealed(text, key) for name, text in secrets.items()}}
+    if unknown := sorted(names(variant.objects) - set(known)):
+        raise ParameterError(f"no value for {', '.join(unknown)}", "Write them into the site's file.")
+    binding = _Binding(release, substitute(variant.objects, known, key), key, files, locate)
+    deployment = binding.deployment(site)
+    declared = {kind: variant.objects.get(kind, {}).keys() for kind in KINDS} | {"image": release.images.keys()}
+    faults = [
+        *binding.faults,
+        *(locate(path, message) for path, message in conflicts(deployment, declared)),
+        *_broken_rules(release, site, known),
+    ]
+    return deployment, faults
+
+
+class _Binding:
+    """Reads the trees of a variant, in which nothing is open any more."""
+
+    def __init__(
+        self, release: Release, trees: Mapping[str, Mapping[str, Any]], key: bytes, files: Files, locate: Locate
+    ) -> None:
+        self.faults: list[Fault] = []
+        self._release = release
+        self._trees = trees
+        self._key = key
+        self._files = files
+        self._locate = locate
+        self._templates: dict[str, str | Sealed] = {}
+
+    def deployment(self, site: Site) -> Deployment:
+        for kind in sorted(self._trees.keys() - set(KINDS)):
+            self.faults.append(Fault(f"this release holds a {kind}, which only a newer floto knows"))
+        self._templates = self._all("template", self._template)
+        containers = self._all("container", self._container)
+        tasks = self._all("task", self._task)
+        used = {container.image for container in (*containers.values(), *(task.container for task in tasks.values()))}
+        return Deployment(
+            product=self._release.product,
+            version=self._release.version,
+            site=site.name,
+            choices=site.choices,
+            images={name: image for name, image in self._release.images.items() if name in used},
+            hosts=self._all("host", lambda path, name, tree: self._host(path, name, tree, site)),
+            networks=self._all("network", self._named(Network)),
+            volumes=self._all("volume", self._named(Volume)),
+            containers=containers,
+            tasks=tasks,
+            documents=self._all("document", self._document),
+        )
+
+    def _all(self, kind: str, read: Callable[[Path, str, Any], T | None]) -> dict[str, T]:
+        made = {name: read((kind, name), name, tree) for name, tree in self._trees.get(kind, {}).items()}
+        return {name: value for name, value in made.items() if value is not None}
+
+    def _read(self, path: Path, kind: type[V], tree: Mapping[str, Any]) -> V | None:
+        try:
+            return kind.model_validate(tree)
+        except ValidationError as error:
+            self.faults += [self._locate((*path, *inner), message) for inner, message in faults_of(error)]
+            return None
+
+    def _named(self, kind: type[V]) -> Callable[[Path, str, Any], V | None]:
+        return lambda path, name, tree: self._read(path, kind, {**tree, "name": name})
+
+    def _host(self, path: Path, name: str, tree: Mapping[str, Any], site: Site) -> Host | None:
+        return self._read(path, Host, {**tree, "name": name, "access": site.hosts.get(name)})
+
+    def _template(self, path: Path, _name: str, tree: Mapping[str, Any]) -> str | Sealed | None:
+        template = self._read(path, Template, tree)
+        content = self._content(path, template.file) if template else None
+        if template is None or content is None:
+            return None
+        try:
+            return render(template.file, content.decode("utf-8"), template.vars, self._key)
+        except UnicodeDecodeError:
+            self.faults.append(Fault("the template is no UTF-8 text", template.file))
+        except FaultyError as error:
+            self.faults += error.faults
+        return None
+
+    def _content(self, path: Path, name: str) -> bytes | None:
+        file = self._release.files.get(name)
+        if file is None:
+            self.faults.append(self._locate(path, f"the release carries no file {name!r}"))
+            return None
+        return self._files(file)
+
+    def _container(self, path: Path, name: str, tree: Mapping[str, Any]) -> Container | None:
+        placed = [
+            self._file((*path, "files", place), placement) for place, placement in enumerate(tree.get("files", ()))
+        ]
+        files = tuple(file for file in placed if file is not None)
+        return self._read(path, Container, {**tree, "name": name, "files": files})
+
+    def _file(self, path: Path, tree: Mapping[str, Any]) -> RenderedFile | None:
+        placement = self._read(path, Placement, tree)
+        if placement is None:
+            return None
+        where = placement.model_dump(include={"path", "mode", "uid", "gid"})
+        if placement.file is not None:
+            content = self._content(path, placement.file)
+            return None if content is None else RenderedFile(content=content, digest=digest_of(content), **where)
+        text = self._templates.get(placement.template or "")
+        match text:
+            case Sealed():
+                return RenderedFile(content=text.reveal().encode(), digest=text.fingerprint, sealed=True, **where)
+            case str():
+                content = text.encode()
+                return RenderedFile(content=content, digest=digest_of(content), **where)
+        if placement.template not in self._trees.get("template", {}):
+            self.faults.append(self._locate(path, f"there is no template {placement.template!r}"))
+        return None
+
+    def _task(self, path: Path, name: str, tree: Mapping[str, Any]) -> OneOff | None:
+        container = self._container((*path, "container"), name, tree.get("container", {}))
+        return None if container is None else self._read(path, OneOff, {**tree, "container": container})
+
+    def _document(self, path: Path, name: str, tree: Mapping[str, Any]) -> Document | None:
+        if "template" not in tree:
+            return self._read(path, Document, {**tree, "name": name})
+        if tree["template"] not in self._templates:
+            return None
+        return self._read(path, Document, {"name": name, "content": self._templates[tree["template"]]})
+
+
+def _broken_rules(release: Release, site: Site, known: Known) -> list[Fault]:
+    broken = []
+    for rule in release.rules:
+        asked = sorted(parameters_of(rule.expression))
+        if not all(name in known for name in asked):
+            continue  # it speaks of what this variant does not use
+        path = ("params", *asked[:1])
+        try:
+            if not judge(rule, known, site.choices):
+                values = told_values(rule, known)
+                broken.append(site.fault(path, rule.message + (f" ({values})" if values else "")))
+        except ValueError as error:
+            broken.append(site.fault(path, f"{rule.message}: the rule cannot be judged: {error}"))
+    return broken
+
+
+def _locator(site: Site, variant: Variant) -> Locate:
+    def locate(path: Path, message: str) -> Fault:
+        waiting = sorted(names(_nearest(variant.objects, path)))
+        said = f"{_told_path(path)}: {message}"
+        if len(waiting) == 1:
+            return site.fault(("params", waiting[0]), f"params.{waiting[0]}: {said}")
+        return Fault(said, site.file)
+
+    return locate
+
+
+def _nearest(tree: Any, path: Path) -> Any:
+    """The part of a tree at `path`, or the late value that stands on the way."""
+    for key in path:
+        match tree:
+            case {"$param": _} | {"$text": _}:
+                return tree
+            case {"kind": kind} if kind == key:
+                continue  # a fault in one of several kinds of mount names the kind on its path
+            case Mapping() if key in tree:
+                tree = tree[key]
+            case list() | tuple() if isinstance(key, int) and key < len(tree):
+                tree = tree[key]
+            case _:
+                return None
+    return tree
+
+
+def _told_path(path: Path) -> str:
+    kind, name, *inner = map(str, path)
+    return f"{kind} {name}" + (f": {'.'.join(inner)}" if inner else "")

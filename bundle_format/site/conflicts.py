@@ -1,0 +1,122 @@
+"""What cannot stand together in a deployment: names without a bearer, ports and addresses given twice, circles."""
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+
+from bundle_format.release.deployment import Container, Deployment, OneOff, VolumeMount
+from bundle_format.release.value import Path
+
+Found = tuple[Path, str]
+"""Where in a variant's trees something is wrong, and what."""
+
+_ANY = {"0.0.0.0", "::"}  # noqa: S104  # compared with, not listened on
+
+
+def conflicts(deployment: Deployment, declared: Mapping[str, Collection[str]]) -> list[Found]:
+    """Everything that could not be done as it is written; `declared` are the names of each kind, faulty ones too."""
+    checks: tuple[Callable[[], Iterable[Found]], ...] = (
+        lambda: _unknown_names(deployment, declared),
+        lambda: _circles(deployment),
+        lambda: _ports(deployment),
+        lambda: _addresses(deployment),
+        lambda: _paths(deployment),
+    )
+    return [found for check in checks for found in check()]
+
+
+def _runs(deployment: Deployment) -> Iterator[tuple[Path, Container]]:
+    for name, container in deployment.containers.items():
+        yield ("container", name), container
+    for name, task in deployment.tasks.items():
+        yield ("task", name, "container"), task.container
+
+
+def _unknown_names(deployment: Deployment, declared: Mapping[str, Collection[str]]) -> Iterator[Found]:
+    ordered = [*declared["container"], *declared["task"]]
+    for path, container in _runs(deployment):
+        yield from _unknown((*path, "host"), "host", [container.host], declared["host"])
+        yield from _unknown((*path, "image"), "image", [container.image], declared["image"])
+        yield from _unknown((*path, "after"), "container or task", container.after, ordered)
+        networks = [attachment.network for attachment in container.networks]
+        yield from _unknown((*path, "networks"), "network", networks, declared["network"])
+        volumes = [mount.volume for mount in container.mounts if isinstance(mount, VolumeMount)]
+        yield from _unknown((*path, "mounts"), "volume", volumes, declared["volume"])
+    for name, task in deployment.tasks.items():
+        yield from _unknown(("task", name, "schedule"), "container", task.schedule.before, declared["container"])
+        yield from _unknown(("task", name, "schedule"), "container or task", task.schedule.after, ordered)
+        yield from _unknown(("task", name, "backup"), "volume", task.backup, declared["volume"])
+    for name in sorted(set(declared["container"]) & set(declared["task"])):
+        yield ("task", name), "bears the name of a container too"
+
+
+def _unknown(path: Path, kind: str, used: Iterable[str], known: Collection[str]) -> Iterator[Found]:
+    for name in used:
+        if name not in known:
+            near = difflib.get_close_matches(name, list(known), 1)
+            yield path, f"there is no {kind} {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _circles(deployment: Deployment) -> Iterator[Found]:
+    waits: dict[str, set[str]] = {name: set(container.after) for name, container in deployment.containers.items()}
+    for name, task in deployment.tasks.items():
+        waits[name] = _before_task(task)
+        for later in task.schedule.before:
+            waits.setdefault(later, set()).add(name)
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+        kind = "container" if circle[0] in deployment.containers else "task"
+        yield (kind, circle[0], "after"), f"waits for itself: {' before '.join(circle)}"
+
+
+def _before_task(task: OneOff) -> set[str]:
+    return {*task.container.after, *task.schedule.after}
+
+
+def _ports(deployment: Deployment) -> Iterator[Found]:
+    taken: dict[tuple[str, str, int], list[tuple[str, str]]] = {}
+    for path, container in _runs(deployment):
+        for place, port in enumerate(container.ports):
+            others = taken.setdefault((_engine(deployment, container.host), port.protocol, port.host), [])
+            for address, other in others:
+                if address == port.address or _ANY & {address, port.address}:
+                    yield (
+                        (*path, "ports", place),
+                        f"publishes port {port.host}/{port.protocol} on host {container.host!r}, as {other!r} does",
+                    )
+            others.append((port.address, container.name))
+
+
+def _engine(deployment: Deployment, host: str) -> str:
+    # In development several hosts may share one engine, and with it its ports.
+    access = deployment.hosts[host].access if host in deployment.hosts else None
+    return access.engine if access else host
+
+
+def _addresses(deployment: Deployment) -> Iterator[Found]:
+    taken: dict[tuple[str, str, str], str] = {}
+    for path, container in _runs(deployment):
+        for place, attachment in enumerate(container.networks):
+            network = deployment.networks.get(attachment.network)
+            if attachment.address is None or network is None:
+                continue
+            at = (*path, "networks", place, "address")
+            if network.subnet is None:
+                yield at, f"has an address on network {network.name!r}, which has no subnet"
+            elif ipaddress.ip_address(attachment.address) not in ipaddress.ip_network(network.subnet):
+                yield at, f"its address {attachment.address} is not in {network.subnet} of network {network.name!r}"
+            other = taken.setdefault((container.host, network.name, attachment.address), container.name)
+            if other != container.name:
+                yield at, f"has the address {attachment.address} on network {network.name!r}, as {other!r} has"
+
+
+def _paths(deployment: Deployment) -> Iterator[Found]:
+    for path, container in _runs(deployment):
+        seen: set[str] = set()
+        for mounted in (*container.mounts, *container.files):
+            if mounted.path in seen:
+                yield (*path, "mounts"), f"has two things at {mounted.path}"
+            seen.add(mounted.path)

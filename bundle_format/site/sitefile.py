@@ -1,0 +1,237 @@
+"""`site.toml`: what an integrator writes about one site, read against a release with all its faults at once."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+
+from bundle_format.errors import ParameterError
+from bundle_format.release.deployment import Access
+from bundle_format.release.late import names
+from bundle_format.release.model import Choice, Parameter, Release, Scalar, Variant
+from bundle_format.release.value import Fault, FaultyError, Value, faults_of, told
+from bundle_format.release.value import Path as TreePath
+from bundle_format.site.parameters import read_file_name, read_option, read_value
+from bundle_format.site.toml import Toml, parse_toml
+
+SITE_NAME: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+TABLES: Final = ("site", "choices", "params", "hosts")
+
+_FILES: Final = ("file", "tls_ca", "tls_cert", "tls_key", "ssh_key", "ssh_known_hosts")
+_SOURCES: Final = "a secret must be { file = ... }, { env = ... } or { prompt = true }, never written out"
+
+T = TypeVar("T")
+V = TypeVar("V", bound=Value)
+
+
+class SecretSource(Value):
+    """Where a site keeps a secret; `file` is absolute."""
+
+    file: str | None = None
+    env: str | None = None
+    prompt: bool = False
+
+    @model_validator(mode="after")
+    def _one(self) -> "SecretSource":
+        if [bool(self.file), bool(self.env), self.prompt].count(True) != 1:
+            raise ValueError(_SOURCES)
+        return self
+
+
+class Site(Value):
+    """What one site says: its choices complete, its parameters with the defaults, its secrets by their sources."""
+
+    name: str
+    choices: dict[str, Scalar]
+    parameters: dict[str, Scalar]
+    secrets: dict[str, SecretSource] = Field(default_factory=dict)
+    hosts: dict[str, Access] = Field(default_factory=dict)
+    file: str = ""
+    toml: Toml = Field(default_factory=lambda: Toml({}, {}), repr=False)
+
+    def fault(self, path: TreePath, message: str) -> Fault:
+        """A fault at the value under `path` of the site's file, or at what that would stand in."""
+        return _fault_at(self.toml, self.file, path, message)
+
+
+def load_site(path: Path, release: Release) -> Site:
+    """Read a site's file from disk; ParameterError with every fault, by line and column."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: error: the site's file cannot be read: {error.strerror}",
+            "Name it with --site FILE; docs/site.md tells how to write one.",
+        ) from error
+    return read_site(content, path, release)
+
+
+def read_site(content: bytes, path: Path, release: Release) -> Site:
+    """Read the file that lies at `path`; relative paths in it are relative to it. ParameterError as above."""
+    try:
+        toml = parse_toml(content, str(path))
+    except FaultyError as error:
+        raise ParameterError(str(error)) from error
+    reading = _Reading(toml, path)
+    site = _site(reading, release)
+    if reading.faults:
+        raise ParameterError(told(reading.faults), f"Mend {path} and try again; nothing was changed.")
+    return site
+
+
+def variant_of(release: Release, choices: Mapping[str, Scalar]) -> Variant:
+    """The variant that a site's choices select; ParameterError if the release has none for them."""
+    for variant in release.variants:
+        if all(choices.get(name) == option for name, option in variant.when.items()):
+            return variant
+    chosen = ", ".join(f"{name} = {option}" for name, option in choices.items())
+    raise ParameterError(f"{release.product} {release.version} has no variant for {chosen}")
+
+
+class _Reading:
+    """One reading of a site's file: what it says, and what is wrong with it."""
+
+    def __init__(self, toml: Toml, path: Path) -> None:
+        self.toml = toml
+        self.file = str(path)
+        self.folder = path.parent.absolute()
+        self.faults: list[Fault] = []
+
+    def fault(self, path: TreePath, message: str) -> None:
+        self.faults.append(_fault_at(self.toml, self.file, path, message))
+
+    def table(self, path: TreePath, given: object, known: Iterable[str]) -> Mapping[str, Any]:
+        """The members of a table that are known; the others are faults."""
+        if not isinstance(given, Mapping):
+            self.fault(path, f"{_dotted(path)}: must be a table")
+            return {}
+        known = list(known)
+        for key in given.keys() - set(known):
+            spot = self.toml.nearest((*path, key))
+            message = f"{_dotted((*path, key))}: unknown key{_did_you_mean(key, known)}"
+            self.faults.append(Fault(message, self.file, spot.line, spot.column))
+        return {key: given[key] for key in known if key in given}
+
+    def attempt(self, path: TreePath, read: Callable[[Any], T], given: object) -> T | None:
+        """What `read` makes of a value, or None and a fault."""
+        try:
+            return read(given)
+        except ValueError as error:
+            self.fault(path, f"{_dotted(path)}: {error}")
+            return None
+
+    def value(self, path: TreePath, kind: type[V], given: object) -> V | None:
+        """A table as a value of ours, with its file names made absolute."""
+        table = dict(self.table(path, given, kind.model_fields))
+        if not isinstance(given, Mapping):
+            return None
+        for key in table.keys() & set(_FILES):
+            name = self.attempt((*path, key), read_file_name, table[key])
+            table[key] = None if name is None else str(self.folder / name)
+        try:
+            return kind.model_validate(table)
+        except ValidationError as error:
+            for inner, message in faults_of(error):
+                self.fault((*path, *inner), f"{_dotted((*path, *inner))}: {message}")
+            return None
+
+
+def _site(reading: _Reading, release: Release) -> Site:
+    tables = reading.table((), reading.toml.value, TABLES)
+    choices = _choices(reading, tables.get("choices", {}), release.choices)
+    variants = [variant_of(release, choices)] if len(choices) == len(release.choices) else list(release.variants)
+    given = reading.table(("params",), tables.get("params", {}), release.parameters)
+    _missing(reading, given, release.parameters, variants)
+    return Site(
+        name=_name(reading, tables.get("site")),
+        choices=choices,
+        parameters=_parameters(reading, given, release.parameters),
+        secrets=_secrets(reading, given, release.parameters),
+        hosts=_hosts(reading, tables.get("hosts", {}), release, variants),
+        file=reading.file,
+        toml=reading.toml,
+    )
+
+
+def _name(reading: _Reading, given: object) -> str:
+    if given is None:
+        reading.fault((), "site: missing, wants the name of this site, such as krakow-1")
+    elif not isinstance(given, str) or not re.fullmatch(SITE_NAME, given):
+        reading.fault(("site",), "site: must be lower-case letters, digits and '-', such as krakow-1")
+    return str(given)
+
+
+def _choices(reading: _Reading, given: object, choices: Mapping[str, Choice]) -> dict[str, Scalar]:
+    made = reading.table(("choices",), given, choices)
+    chosen = {name: choice.options[0] for name, choice in choices.items() if name not in made}
+    for name, option in made.items():
+        read = reading.attempt(("choices", name), partial(read_option, choices[name]), option)
+        if read is not None:
+            chosen[name] = read
+    return chosen
+
+
+def _missing(
+    reading: _Reading, given: Mapping[str, Any], parameters: Mapping[str, Parameter], variants: Iterable[Variant]
+) -> None:
+    needed = frozenset[str].intersection(*(names(variant.objects) for variant in variants))
+    for name in sorted(needed - given.keys()):
+        parameter = parameters[name]
+        if parameter.default is None:
+            wish = f"{parameter.type} ({parameter.doc})" if parameter.doc else parameter.type
+            reading.fault(("params",), f"params.{name}: missing, wants {wish}")
+
+
+def _parameters(reading: _Reading, given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Scalar]:
+    values = {name: parameter.default for name, parameter in parameters.items() if parameter.default is not None}
+    for name, value in given.items():
+        if parameters[name].type != "secret":
+            read = reading.attempt(("params", name), partial(read_value, parameters[name]), value)
+            if read is not None:
+                values[name] = read
+    return values
+
+
+def _secrets(
+    reading: _Reading, given: Mapping[str, Any], parameters: Mapping[str, Parameter]
+) -> dict[str, SecretSource]:
+    sources = {}
+    for name, value in given.items():
+        if parameters[name].type != "secret":
+            continue
+        if not isinstance(value, Mapping):
+            reading.fault(("params", name), f"params.{name}: {_SOURCES}")
+        elif (source := reading.value(("params", name), SecretSource, value)) is not None:
+            sources[name] = source
+    return sources
+
+
+def _hosts(reading: _Reading, given: object, release: Release, variants: list[Variant]) -> dict[str, Access]:
+    known = {name for variant in release.variants for name in variant.objects.get("host", {})}
+    tables = reading.table(("hosts",), given, sorted(known))
+    existing = [
+        {name for name, host in variant.objects.get("host", {}).items() if host.get("kind", "existing") == "existing"}
+        for variant in variants
+    ]
+    for name in sorted(set.intersection(*existing) - tables.keys()):
+        reading.fault(("hosts",), f'hosts.{name}: missing, wants [hosts.{name}] with its engine = "unix:///..."')
+    accesses = {name: reading.value(("hosts", name), Access, table) for name, table in tables.items()}
+    return {name: access for name, access in accesses.items() if access is not None}
+
+
+def _fault_at(toml: Toml, file: str, path: TreePath, message: str) -> Fault:
+    spot = toml.nearest(path)
+    return Fault(message, file, spot.value_line, spot.value_column)
+
+
+def _dotted(path: TreePath) -> str:
+    return ".".join(map(str, path))
+
+
+def _did_you_mean(wrong: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(wrong, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
