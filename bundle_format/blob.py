@@ -1,7 +1,6 @@
 """A blob that lies in frames, in a store or in a bundle: read whole, in pieces, or frame by frame."""
 
 import hashlib
-import io
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -12,6 +11,7 @@ from bundle_format.digest import Digest, hex_of
 from bundle_format.errors import DamageError
 from bundle_format.layout.frames import FRAME, Frame, PackedFrame, unpack
 from bundle_format.parallel import in_order
+from bundle_format.pieces import stream_of
 
 _KEPT = 4
 
@@ -97,7 +97,7 @@ class FramedBlob:
 
     def open(self) -> BinaryIO:
         """The raw bytes as a stream; closing it closes the blob."""
-        return io.BufferedReader(_Chunks(self.raw(), self._close), buffer_size=1 << 16)
+        return stream_of(self.raw(), self._close)
 
     def _contents(self) -> Iterator[tuple[int, bytes]]:
         return ((number, self._source.read(number)) for number in range(len(self.frames)))
@@ -133,33 +133,3 @@ def proven(blob: Blob, pieces: Iterable[bytes]) -> Generator[bytes]:
         raise DamageError(f"blob {blob.digest} does not have the content that its name promises")
     if held is not None:
         yield held
-
-
-class _Chunks(io.RawIOBase):
-    """An iterator of pieces as a readable stream."""
-
-    def __init__(self, pieces: Generator[bytes], close: Callable[[], None]) -> None:
-        self._pieces = pieces
-        self._closing = close
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "memoryview") -> int:  # type: ignore[override]
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
-        return size
-
-    def close(self) -> None:
-        if not self.closed:
-            self._rest = memoryview(b"")
-            self._pieces.close()
-            self._closing()
-        super().close()

@@ -10,12 +10,13 @@ from contextlib import ExitStack
 from functools import partial
 from typing import BinaryIO
 
-from builder.images.layer import Entry, stream_of
+from builder.images.layer import Entry
 from builder.ledger import Ledger
 from bundle_format.blob import FramedBlob
 from bundle_format.digest import CHUNK, Digest
 from bundle_format.errors import DefinitionError
 from bundle_format.inflate import inflate
+from bundle_format.pieces import stream_of
 from bundle_format.store import Store
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")

@@ -1,13 +1,12 @@
 """Layers: tars whose bytes depend on their entries alone, written as a stream."""
 
-import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, BinaryIO, Literal
+from typing import IO, Literal
 
 from bundle_format.canonical import digest_of_value
-from bundle_format.digest import CHUNK, Digest, chunks
+from bundle_format.digest import Digest, chunks
 from bundle_format.errors import DefinitionError
 
 _TYPES = {"file": tarfile.REGTYPE, "folder": tarfile.DIRTYPE, "link": tarfile.SYMTYPE}
@@ -29,35 +28,6 @@ class Entry:
     target: str = ""
     content: str = ""
     open: Callable[[], IO[bytes]] | None = None
-
-
-class PieceReader(io.RawIOBase):
-    """Pieces of bytes, made one after the other, as a readable stream."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        """Fill `buffer` from the next piece; 0 at the end."""
-        while not self._rest:
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
-        self._rest = self._rest[count:]
-        return count
-
-
-def stream_of(pieces: Iterator[bytes]) -> BinaryIO:
-    """`pieces` as a buffered stream."""
-    return io.BufferedReader(PieceReader(pieces), CHUNK)
 
 
 def digest_of_entries(entries: Iterable[Entry]) -> Digest:

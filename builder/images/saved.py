@@ -6,11 +6,11 @@ import tarfile
 from collections.abc import Mapping
 from typing import Any, BinaryIO
 
-from builder.images.layer import stream_of
 from builder.images.oci import MOST_JSON, layers_of, read_config
 from bundle_format.digest import CHUNK, Digest
 from bundle_format.errors import DamageError, DefinitionError
 from bundle_format.inflate import inflate
+from bundle_format.pieces import stream_of
 from bundle_format.store import Store
 
 _MANIFEST = "manifest.json"

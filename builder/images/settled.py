@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from builder.images.clamp import clamp_times
-from builder.images.layer import stream_of
 from builder.images.oci import image_of, layers_of, read_config, settled_config
 from builder.ledger import Ledger
 from bundle_format.digest import Digest
+from bundle_format.pieces import stream_of
 from bundle_format.release.model import Image
 from bundle_format.store import Store
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from builder.images.layer import Entry, digest_of_entries, stream_of, write_tar
+from builder.images.layer import Entry, digest_of_entries, write_tar
 from builder.images.oci import image_of, layers_of, platform_of, read_config, time_text
 from builder.images.tree import tree_of
 from builder.language.evaluation import Assemble, Placed
@@ -11,6 +11,7 @@ from builder.ledger import Ledger
 from bundle_format.canonical import canonical
 from bundle_format.digest import Digest
 from bundle_format.errors import DefinitionError
+from bundle_format.pieces import stream_of
 from bundle_format.release.model import Image
 from bundle_format.store import Store
 

@@ -10,11 +10,12 @@ import docker
 import requests
 
 from builder.images.building import BuildOrder, Held, failed_build, lent_name
-from builder.images.layer import Entry, stream_of, write_tar
+from builder.images.layer import Entry, write_tar
 from builder.images.saved import read_saved
 from bundle_format.canonical import canonical
 from bundle_format.digest import CHUNK, Digest, hex_of
 from bundle_format.errors import DefinitionError
+from bundle_format.pieces import stream_of
 from bundle_format.progress import Progress
 from bundle_format.release.model import Image
 from bundle_format.store import Store

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from builder.images.building import BuildOrder
-from builder.images.layer import Entry, stream_of, write_tar
+from builder.images.layer import Entry, write_tar
 from builder.images.oci import image_of, read_config
 from builder.sources.engine import Engine
 from bundle_format.digest import digest_of
 from bundle_format.errors import DefinitionError
+from bundle_format.pieces import stream_of
 from bundle_format.progress import Silence
 from bundle_format.store import Store
 from tests import images

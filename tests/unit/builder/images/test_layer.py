@@ -6,8 +6,9 @@ import tarfile
 
 import pytest
 
-from builder.images.layer import Entry, stream_of, write_tar
+from builder.images.layer import Entry, write_tar
 from bundle_format.errors import DefinitionError
+from bundle_format.pieces import stream_of
 
 EPOCH = 315532800
 
