@@ -4,15 +4,15 @@ import hashlib
 import hmac
 import ipaddress
 import re
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
-_PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_ENGINE = re.compile(
+ENGINE: Final = re.compile(
     r"unix:///\S+|npipe:////?\S+|tcp://[^/@\s]+:[0-9]{1,5}|ssh://([^/@:\s]+@)?[^/@:\s]+(:[0-9]{1,5})?",
 )
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
+_PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
@@ -109,7 +109,7 @@ def _subnet(text: str) -> str:
 
 
 def _engine(text: str) -> str:
-    if not _ENGINE.fullmatch(text):
+    if not ENGINE.fullmatch(text):
         raise ValueError(
             "must be unix:///PATH, npipe:////./pipe/NAME, tcp://HOST:PORT or ssh://USER@HOST:PORT, and hold no password"
         )
