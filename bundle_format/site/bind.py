@@ -9,6 +9,7 @@ from bundle_format.digest import digest_of
 from bundle_format.errors import ParameterError
 from bundle_format.release.deployment import (
     Container,
+    DataDisk,
     Deployment,
     Document,
     Host,
@@ -28,7 +29,7 @@ from bundle_format.release.value import Fault, FaultyError, Path, Value, faults_
 from bundle_format.site.conflicts import conflicts
 from bundle_format.site.sitefile import Site, variant_of
 
-KINDS: Final = ("host", "network", "volume", "template", "container", "task", "document")
+KINDS: Final = ("host", "data_disk", "network", "volume", "template", "container", "task", "document")
 
 Files = Callable[[File], bytes]
 """Opens a file of the release: a bundle's blob, or the project's own file."""
@@ -108,6 +109,7 @@ class _Binding:
             choices=site.choices,
             images={name: image for name, image in self._release.images.items() if name in used},
             hosts=self._all("host", lambda path, name, tree: self._host(path, name, tree, site)),
+            data_disks=self._all("data_disk", self._named(DataDisk)),
             networks=self._all("network", self._named(Network)),
             volumes=self._all("volume", self._named(Volume)),
             containers=containers,
