@@ -27,7 +27,8 @@ MAX_REFERENCE = 40 << 20
 WINDOW_LOG = 27
 """The largest window (2^27 bytes) that a patch may ask of its reader."""
 
-_COUNT = struct.Struct("<I")
+_HEAD = struct.Struct("<III")  # magic and size of a skippable zstd frame, number of references
+_MAGIC = 0x184D2A5D
 _RANGE = struct.Struct("<QI")
 _MAX_RANGES = 1 << 16
 
@@ -132,8 +133,9 @@ def encode(
 
 def _encode_segment(content: bytes, base: RandomBlob, references: Sequence[Span]) -> bytes:
     prefix = b"".join(base.read_at(span.offset, span.length) for span in references)
-    head = _COUNT.pack(len(references)) + b"".join(_RANGE.pack(span.offset, span.length) for span in references)
-    return head + zstd.compress(content, options=_OPTIONS, zstd_dict=_prefix(prefix))
+    body = b"".join(_RANGE.pack(span.offset, span.length) for span in references)
+    body += zstd.compress(content, options=_OPTIONS, zstd_dict=_prefix(prefix))
+    return _HEAD.pack(_MAGIC, len(body) + 4, len(references)) + body
 
 
 def decode_segment(stored: bytes, base: RandomBlob, raw_length: int) -> bytes:
@@ -153,13 +155,15 @@ def decode_segment(stored: bytes, base: RandomBlob, raw_length: int) -> bytes:
 
 
 def _references(stored: bytes, base_size: int) -> tuple[list[Span], bytes]:
-    if len(stored) < _COUNT.size:
+    if len(stored) < _HEAD.size:
         raise DamageError("a patch segment is cut short")
-    (count,) = _COUNT.unpack_from(stored)
-    end = _COUNT.size + count * _RANGE.size
+    magic, size, count = _HEAD.unpack_from(stored)
+    end = _HEAD.size + count * _RANGE.size
+    if magic != _MAGIC or size != len(stored) - 8:
+        raise DamageError("a patch segment is not one skippable frame")
     if count > _MAX_RANGES or len(stored) < end:
         raise DamageError("a patch segment's reference list is out of bounds")
-    spans = [Span(*_RANGE.unpack_from(stored, at)) for at in range(_COUNT.size, end, _RANGE.size)]
+    spans = [Span(*_RANGE.unpack_from(stored, at)) for at in range(_HEAD.size, end, _RANGE.size)]
     if any(span.end > base_size for span in spans) or sum(span.length for span in spans) > MAX_REFERENCE:
         raise DamageError("a patch segment refers to bytes that its base does not have")
     return spans, stored[end:]

@@ -41,11 +41,12 @@ class Entry(Value):
 
 
 class Base(Value):
-    """A release that a delta counts on: who lacks a blob can find it in the bundle with this index."""
+    """A release that a delta counts on: who lacks one of these blobs finds it in the bundle with this index."""
 
     release: Version
     sequence: Count
     index: DigestText
+    blobs: tuple[DigestText, ...] = ()
 
 
 class Table(Value):

@@ -120,16 +120,25 @@ def test_every_blob_survives_every_base(new: bytes, base: bytes) -> None:
 def hostile() -> dict[str, tuple[bytes, int]]:
     base = Bytes(noise(9, 1000))
     ((good, length),) = patch(Bytes(base.content + b"!"), base)
+    (magic,) = struct.unpack_from("<I", good)
+
+    def told(count: int, rest: bytes) -> bytes:
+        return struct.pack("<III", magic, len(rest) + 4, count) + rest
+
+    body = good[24:]
     return {
         "empty": (b"", 1),
-        "list cut short": (struct.pack("<I", 5) + b"x" * 12, 1),
-        "list too long": (struct.pack("<I", 2**32 - 1), 1),
-        "range beyond the base": (struct.pack("<IQI", 1, 990, 11) + good[16:], length),
-        "range overflows": (struct.pack("<IQI", 1, 2**64 - 1, 2**32 - 1) + good[16:], length),
-        "other range": (struct.pack("<IQI", 1, 0, 999) + good[16:], length),
-        "no zstd": (good[:16] + b"junk", length),
-        "cut": (good[:-1], length),
-        "appended": (good + b"x", length),
+        "no skippable frame": (struct.pack("<I", 0xFD2FB528) + good[4:], length),
+        "frame longer than it says": (good + b"x", length),
+        "frame shorter than it says": (good[:-1], length),
+        "list cut short": (told(5, b"x" * 12), 1),
+        "list too long": (told(2**32 - 1, b""), 1),
+        "range beyond the base": (told(1, struct.pack("<QI", 990, 11) + body), length),
+        "range overflows": (told(1, struct.pack("<QI", 2**64 - 1, 2**32 - 1) + body), length),
+        "other range": (told(1, struct.pack("<QI", 0, 999) + body), length),
+        "no zstd": (told(1, good[12:24] + b"junk"), length),
+        "zstd cut": (told(1, good[12:-1]), length),
+        "zstd appended": (told(1, good[12:] + b"x"), length),
         "length too small": (good, length - 1),
         "length too large": (good, length + 1),
     }
