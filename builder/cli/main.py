@@ -7,7 +7,7 @@ from bundle_format.terminal import VerbTable, run_program
 
 DESCRIPTION = "Makes one signed bundle of a product's definition and everything that it needs."
 
-VERBS = VerbTable("builder.cli", ("init", "keygen", "check", "build", "inspect", "verify"))
+VERBS = VerbTable("builder.cli", ("init", "keygen", "check", "build", "sign", "inspect", "verify", "root", "authorise"))
 
 
 def main() -> None:

@@ -1,0 +1,89 @@
+"""`floto-builder authorise`: leave for one site to go back to an older bundle, or to begin anew."""
+
+import re
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from builder.cli.clock import now
+from builder.cli.sign import tell
+from builder.cli.signing_key import add_passphrase_options, read_signer
+from builder.roots import read_chain
+from builder.signable import attach, open_signable
+from bundle_format.countersign import read_unjudged
+from bundle_format.errors import ExitCode, FlotoError
+from bundle_format.release.value import faults_of
+from bundle_format.terminal import Terminal, Verb
+from bundle_format.trust.admission import DAY
+from bundle_format.trust.authorisation import Authorisation, Lowering, Reset
+from bundle_format.trust.private import write_new
+
+EXAMPLES = """\
+  floto-builder authorise krakow.floto-permit --site krakow-1 --back-to shop-2024.2.floto \\
+      --reason "2024.3 loses orders" --key keys/shop.key
+  floto-builder authorise krakow.floto-permit --reset "legal winner thank year ..." --at stable=120 \\
+      --reason "disk replaced" --key keys/shop.key
+"""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="where to write the authorisation")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--back-to", metavar="BUNDLE", type=Path, help="allow this bundle although a newer one was taken")
+    what.add_argument("--reset", metavar="WORDS", help="begin anew; the words are the challenge that the site told")
+    parser.add_argument("--site", metavar="NAME", help="with --back-to: the one site that it is for")
+    parser.add_argument(
+        "--at", metavar="CHANNEL=N", action="append", default=[], help="with --reset: the sequence that the site ran"
+    )
+    parser.add_argument("--reason", required=True, help="why, for those who read it later")
+    parser.add_argument("--days", type=int, default=14, help="how long it holds; default: 14")
+    parser.add_argument("--roots", metavar="FOLDER", type=Path, default=Path("keys"), help="default: ./keys")
+    parser.add_argument("--key", metavar="FILE", type=Path, required=True, help="the private key that signs it")
+    parser.add_argument("--json", action="store_true", help="say it for a script")
+    add_passphrase_options(parser)
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
+    product = read_chain(arguments.roots).newest.product
+    issued = now()
+    try:
+        authorisation = Authorisation(
+            product=product,
+            site=arguments.site,
+            issued=issued,
+            expires=issued + arguments.days * DAY,
+            reason=arguments.reason,
+            lower=_lowering(arguments, product) if arguments.back_to else None,
+            reset=_reset(arguments) if arguments.reset else None,
+        )
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, path))}: {fault}" for path, fault in faults_of(error))
+        raise FlotoError(f"no authorisation can say this: {faults}") from error
+    signer = read_signer(arguments.key, arguments, terminal)
+    write_new(arguments.file, authorisation.to_document().to_bytes(), mode=0o644)
+    unsigned = open_signable(arguments.file)
+    tell(attach(unsigned, signer.public, signer.sign(unsigned.message).content), arguments, terminal)
+    return ExitCode.DONE
+
+
+def _lowering(arguments: Namespace, product: str) -> Lowering:
+    if not arguments.site:
+        raise FlotoError("--back-to needs --site: who may go back is always one site")
+    bundle = read_unjudged(arguments.back_to)
+    if bundle.index.product != product:
+        raise FlotoError(f"{arguments.back_to} is of {bundle.index.product}, the roots are of {product}")
+    return Lowering(channel=bundle.index.channel, sequence=bundle.index.sequence, index=bundle.page.index_digest)
+
+
+def _reset(arguments: Namespace) -> Reset:
+    channels = {}
+    for told in arguments.at:
+        match = re.fullmatch(r"(.+)=([0-9]{1,15})", told)
+        if not match:
+            raise FlotoError(f"--at {told} is not CHANNEL=N", "Such as: --at stable=120")
+        channels[match[1]] = int(match[2])
+    return Reset(challenge=" ".join(arguments.reset.lower().split()), channels=channels)
+
+
+VERB = Verb("authorise", "Allow one site to go back to an older bundle, or to begin anew.", _configure, _run, EXAMPLES)
