@@ -6,12 +6,12 @@ from pathlib import Path
 from builder.roots import root_file
 from bundle_format.countersign import Unjudged, add_signature, read_unjudged
 from bundle_format.digest import Digest
+from bundle_format.durable import whole_file
 from bundle_format.errors import DamageError, DefinitionError, MissingError
 from bundle_format.trust.authorisation import Authorisation
 from bundle_format.trust.documents import Document, Kind, is_document, read_document
 from bundle_format.trust.roots import RoleName, Root, payload_of, root_of, signers_among
 from bundle_format.trust.signing import PublicKey, Signature, verify
-from bundle_format.writer import whole_file
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,12 @@
 """What it takes for a file to be there after the power failed."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from bundle_format.errors import FlotoError
 
 
 def sync_folder(folder: Path) -> None:
@@ -13,3 +18,20 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file that appears at `path` complete and durable, or not at all; FlotoError when it cannot be written."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise FlotoError(f"{path} cannot be written: {error.strerror}", hint="free space there, then again") from error
+    finally:
+        partial.unlink(missing_ok=True)

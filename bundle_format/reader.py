@@ -1,22 +1,27 @@
 """The one door into a bundle: whoever holds a Bundle holds one that was signed, and reads verified bytes only."""
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from bundle_format.blob import Blob, FramedBlob
+from bundle_format.delta import RandomBlob, decode_segment
 from bundle_format.digest import Digest
-from bundle_format.errors import DamageError, MissingError
+from bundle_format.errors import DamageError, FlotoError, MissingError
 from bundle_format.head import Opened, open_head
 from bundle_format.layout.frames import Frame, PackedFrame
 from bundle_format.layout.index import Entry, Index
-from bundle_format.layout.medium import FileMedium, Medium, PipeMedium
-from bundle_format.layout.payload import payload_extents
-from bundle_format.layout.preamble import Page
-from bundle_format.parallel import new_pool
+from bundle_format.layout.medium import Medium, PipeMedium
+from bundle_format.layout.parts import PartsMedium, find
+from bundle_format.layout.payload import Extent, Head, file_extents, payload_extents
+from bundle_format.layout.preamble import PAGE_SIZE, Page, read_page
+from bundle_format.layout.repair import list_of, repair_of
+from bundle_format.parallel import in_order, new_pool
+from bundle_format.pieces import stream_of
 from bundle_format.progress import Progress
 from bundle_format.release.model import Release, release_from_json
 from bundle_format.trust.trust import Signers, Trust
@@ -41,11 +46,15 @@ def open_bundle(
     tell, and other copies may make up for them. MissingError: it is not there.
     """
     with ExitStack() as opened:
-        copies = [opened.enter_context(closing(medium)) for medium in _media(path, also)]
+        found = find([path] if isinstance(path, Path) else path)
+        if not also and not salvage:
+            _check_parts(found.missing())
+        others = chain.from_iterable(find([other]).open() for other in also)
+        copies = [opened.enter_context(closing(medium)) for medium in chain(found.open(), others)]
         head = open_head(copies, trust)
-        size = copies[0].size
-        if not salvage and not also and size != head.head.page.total:
-            raise _wrong_size(head, size)
+        if not also and not salvage and len(copies) == 1:
+            _check_size(head.head, copies[0])
+        copies = [copies[0], *(_other(copy, head.head) for copy in copies[1:])]
         return Bundle(head, copies, threads, opened.pop_all())
 
 
@@ -103,9 +112,45 @@ class Bundle:
         """The stored frames of a blob, verified, for `Store.add_frames`."""
         return self.blob(digest).packed()
 
+    def rebuilt(self, digest: Digest, base: RandomBlob) -> BinaryIO:
+        """The raw bytes of a blob that travels as a patch against `base`; who keeps them compares the digest."""
+        source = _EntryFrames(self, self.entries[digest])
+
+        def one(number_and_content: tuple[int, bytes]) -> bytes:
+            number, content = number_and_content
+            return decode_segment(source.verified(number, content), base, source.frames[number].raw)
+
+        contents = ((number, source.read(number)) for number in range(len(source.frames)))
+        return stream_of(in_order(self._pool, one, contents, ahead=3))
+
     def read_bytes(self, digest: Digest, limit: int = MOST_READ) -> bytes:
         """The whole of a small blob; DamageError when it has more than `limit` bytes."""
         return self.blob(digest).read_all(limit)
+
+    def write_copy(self, stream: BinaryIO, progress: Progress) -> None:
+        """Write the bundle as it was signed, what is damaged in one copy taken from the others; joins parts, too."""
+
+        def read(extent: Extent) -> tuple[Extent, bytes]:
+            return extent, extent.content if extent.number < 0 else self.stored_frame(extent.number)
+
+        def verified(extent_and_content: tuple[Extent, bytes]) -> bytes:
+            extent, content = extent_and_content
+            return content if extent.number < 0 else self.verified_frame(extent.number, content)
+
+        with progress.task("copying the bundle", self.page.total) as task:
+            for content in in_order(self._pool, verified, map(read, file_extents(self._head))):
+                stream.write(content)
+                task.advance(len(content))
+
+    def write_repair(self, numbers: Iterable[int], stream: BinaryIO) -> None:
+        """Write a repair for copies in which these frames are damaged (SPEC.md, repair); ValueError for no frame."""
+        wanted = sorted(set(numbers))
+        if not wanted or wanted[0] < 0 or wanted[-1] >= len(self.table):
+            raise ValueError(f"frames are numbered from 0 to {len(self.table) - 1}")
+        stream.write(self.page.to_bytes())
+        stream.writelines(extent.content for extent in self._head.sections(PAGE_SIZE, ""))
+        stream.write(list_of(wanted))
+        stream.writelines(self.verified_frame(number, self.stored_frame(number)) for number in wanted)
 
     def verify(self, progress: Progress) -> list[Damage]:
         """Read every byte once and tell all damage, in the order of the file; nothing when it is as it was signed."""
@@ -158,26 +203,39 @@ class _EntryFrames:
             raise DamageError(f"blob {self._entry.digest}: {error.message}", error.hint) from error
 
 
-def _media(path: Path | Sequence[Path], also: Sequence[Path]) -> Iterator[Medium]:
-    yield FileMedium(path if isinstance(path, Path) else path[0])
-    yield from map(FileMedium, also)
+def _other(copy: Medium, head: Head) -> Medium:
+    """Another copy of the bundle, or a repair of it; FlotoError when it can be seen to be of another bundle."""
+    with suppress(DamageError):
+        if read_page(copy.read_at(0, PAGE_SIZE)).index_sha256 != head.page.index_sha256:
+            raise FlotoError(f"{copy.places(0, 1)[0].name} is a copy of another bundle")
+    return repair_of(copy, head) or copy
 
 
-def _wrong_size(opened: Opened, size: int | None) -> DamageError:
-    head = opened.head
-    if size is None or size > head.page.total:
-        return DamageError(
+def _check_parts(missing: Sequence[str]) -> None:
+    if missing:
+        raise MissingError(
+            f"parts of the bundle are missing: {', '.join(missing)}",
+            hint="name the folder or the stick that holds them too; parts may lie in any places",
+        )
+
+
+def _check_size(head: Head, copy: Medium) -> None:
+    """Raise what a copy of another size than was signed deserves; say which blobs are whole (THREATS 2, 3)."""
+    size = copy.size or 0
+    if size == head.page.total:
+        return
+    if size > head.page.total:
+        raise DamageError(
             f"the bundle has {size} bytes where {head.page.total} were signed: something was appended",
             hint="do not use it; fetch another copy",
         )
-    cut = {
-        extent.entry.digest
-        for extent in payload_extents(head.index, head.frames, head.page.payload_offset)
-        if extent.entry and extent.offset + extent.size > size
-    }
-    whole = len(head.index.blobs) - len(cut)
-    return DamageError(
-        f"the bundle is cut short: {size} of {head.page.total} bytes are here, {whole} of {len(head.index.blobs)} "
-        "blobs are whole",
+    if isinstance(copy, PartsMedium):
+        _check_parts(copy.lacking(head.page.total))
+    extents = payload_extents(head.index, head.frames, head.page.payload_offset)
+    cut = {extent.entry.digest for extent in extents if extent.entry and extent.offset + extent.size > size}
+    blobs = head.index.blobs
+    raise DamageError(
+        f"the bundle is cut short: {size} of {head.page.total} bytes are here, "
+        f"{len(blobs) - len(cut)} of {len(blobs)} blobs are whole",
         hint="copy it again and let the stick finish writing before it is pulled",
     )

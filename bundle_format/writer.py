@@ -1,8 +1,6 @@
 """Writing bundles: the same release, blobs and heading always make the same bytes, in one forward pass."""
 
-import contextlib
 import io
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -11,7 +9,8 @@ from typing import BinaryIO, Literal
 
 from bundle_format.blob import Blob
 from bundle_format.digest import Digest, digest_of
-from bundle_format.errors import DamageError, FlotoError, MissingError
+from bundle_format.durable import whole_file
+from bundle_format.errors import DamageError, MissingError
 from bundle_format.layout.frames import CODEC, ENTRY_SIZE, Frame, PackedFrame, cut, pack, parse_table, table_of
 from bundle_format.layout.index import RELEASE_TYPE, Base, Entry, Index, Table
 from bundle_format.layout.oci import LAYOUT, docker_manifest, image_index
@@ -243,19 +242,3 @@ def _head(index: Index, frames: Sequence[Frame], table: bytes, trust: bytes, min
     )
     check_bounds(page)
     return Head(page, trust, index, text, frames, table)
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears at `path` complete and durable, or not at all; FlotoError when it cannot be written."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    except OSError as error:
-        raise FlotoError(f"{path} cannot be written: {error.strerror}", hint="free space there, then again") from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -175,8 +175,15 @@ def test_what_is_no_bundle_is_said_to_be_none(tmp_path: Path, made: Made) -> Non
             open_bundle(tmp_path / "x.floto", made.trust)
     with pytest.raises(MissingError, match="does not exist"):
         open_bundle(tmp_path / "nowhere.floto", made.trust)
-    with pytest.raises(FlotoError, match="no regular file"):
+    (tmp_path / "x.floto").unlink()
+    with pytest.raises(MissingError, match="no bundle is in"):
         open_bundle(tmp_path, made.trust)
+    os.mkfifo(tmp_path / "pipe.floto")
+    with pytest.raises(FlotoError, match="no regular file"):
+        open_bundle(tmp_path / "pipe.floto", made.trust)
+    (tmp_path / "link.floto").symlink_to(made.path)
+    with pytest.raises(FlotoError, match="symbolic link"):
+        open_bundle(tmp_path / "link.floto", made.trust)
 
 
 def test_a_layer_with_many_frames_survives(tmp_path: Path) -> None:
