@@ -22,6 +22,11 @@ class Artifact:
         (file,) = self.files.values()
         return file
 
+    @property
+    def size(self) -> int:
+        """The bytes of all files together."""
+        return sum(file.size for file in self.files.values())
+
     def in_store(self, store: Store) -> bool:
         """Whether every file is there."""
         return all(file.digest in store for file in self.files.values())
