@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -12,12 +12,13 @@ from bundle_format.blob import FramedBlob
 from bundle_format.delta import Member, encode, members_of, resemblance, segments_of
 from bundle_format.digest import Digest
 from bundle_format.errors import DefinitionError
+from bundle_format.inventory import Inventory
 from bundle_format.layout.frames import Frame, PackedFrame
 from bundle_format.layout.index import Base
 from bundle_format.parallel import new_pool
 from bundle_format.progress import Progress
 from bundle_format.reader import Bundle
-from bundle_format.release.model import Release
+from bundle_format.release.model import Release, release_from_json
 from bundle_format.store import Store
 from bundle_format.writer import Carried
 
@@ -27,19 +28,40 @@ SMALLEST = 64 << 10
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a site holds: the blobs `held` there, the `releases` they came with, and the `bundles` of them at hand."""
+    """What a site holds: which blobs with which release, and what of these releases is at hand to compare with."""
 
-    held: frozenset[Digest]
-    releases: tuple[Base, ...]
+    bases: tuple[Base, ...]
+    releases: tuple[Release, ...] = ()
     bundles: tuple[Bundle, ...] = ()
+
+    @property
+    def held(self) -> frozenset[Digest]:
+        """All blobs that the site has."""
+        return frozenset(digest for base in self.bases for digest in base.blobs)
 
 
 def baseline_of(bundles: Sequence[Bundle]) -> Baseline:
     """A site that applied each of `bundles`; DefinitionError when they are of different products."""
-    if len({bundle.index.product for bundle in bundles}) > 1:
-        raise DefinitionError("the bases are bundles of different products", hint="name bases of one product")
-    held = frozenset(digest for bundle in bundles for digest in bundle.entries)
-    return Baseline(held, tuple(_base(bundle) for bundle in bundles), tuple(bundles))
+    _check_product({bundle.index.product for bundle in bundles})
+    releases = tuple(bundle.release for bundle in bundles)
+    return Baseline(tuple(_base(bundle) for bundle in bundles), releases, tuple(bundles))
+
+
+def baseline_at(inventory: Inventory, bundles: Sequence[Bundle], store: Store) -> Baseline:
+    """The site that wrote `inventory`; `bundles` and `store` only lend what it has, for comparing."""
+    _check_product({inventory.product, *(bundle.index.product for bundle in bundles)})
+    at_hand = [held.definition for held in inventory.releases if held.definition in store]
+    releases = [release_from_json(store.read_bytes(definition)) for definition in at_hand]
+    releases += [bundle.release for bundle in bundles]
+    return Baseline(tuple(held.base for held in inventory.releases), tuple(releases), tuple(bundles))
+
+
+def _check_product(products: Collection[str]) -> None:
+    if len(products) > 1:
+        raise DefinitionError(
+            f"a delta is for one product, not for {' and '.join(sorted(products))}",
+            hint="name bases and inventories of the product that you build",
+        )
 
 
 def _base(bundle: Bundle) -> Base:
@@ -64,11 +86,12 @@ def as_delta(
         store.root.mkdir(parents=True, exist_ok=True)
         scratch = opened.enter_context(tempfile.TemporaryFile(dir=store.root))
         patcher = _Patcher(store, baseline, scratch, opened.enter_context(new_pool()), opened)
-        predecessors = _predecessors(release, [bundle.release for bundle in baseline.bundles])
+        predecessors = _predecessors(release, baseline.releases, baseline.held)
+        held = baseline.held
         told = list[Carried]()
         for one in carried:
             digest = one.blob.digest
-            if digest in baseline.held:
+            if digest in held:
                 told.append(Carried(one.blob, one.type, at="site"))
             elif one.blob.size < SMALLEST or not (candidates := predecessors.get(digest)):
                 told.append(one)
@@ -76,14 +99,14 @@ def as_delta(
                 with progress.task(f"comparing {digest[7:19]} with what the site has", one.blob.size) as task:
                     told.append(patcher.told(one, candidates))
                     task.advance(one.blob.size)
-        yield told, _counted_on(told, baseline.releases)
+        yield told, _counted_on(told, baseline.bases)
 
 
-def _counted_on(told: Iterable[Carried], releases: Iterable[Base]) -> tuple[Base, ...]:
+def _counted_on(told: Iterable[Carried], known: Iterable[Base]) -> tuple[Base, ...]:
     """The releases that a delta really counts on, each blob named once."""
     rest = {one.base or one.blob.digest for one in told if one.at != "bundle"}
     bases = []
-    for base in releases:
+    for base in known:
         found = rest.intersection(base.blobs)
         rest -= found
         if found:
@@ -91,18 +114,20 @@ def _counted_on(told: Iterable[Carried], releases: Iterable[Base]) -> tuple[Base
     return tuple(bases)
 
 
-def _predecessors(release: Release, older: Sequence[Release]) -> Mapping[Digest, list[Digest]]:
+def _predecessors(
+    release: Release, older: Sequence[Release], held: Collection[Digest]
+) -> Mapping[Digest, list[Digest]]:
     """For each blob those it may have come from: the replaced layers of its image, the file of its name."""
     found = dict[Digest, list[Digest]]()
     everything_new = {layer for image in release.images.values() for layer in image.layers}
     for old in older:
         for name, image in release.images.items():
             if name in old.images:
-                replaced = [layer for layer in old.images[name].layers if layer not in everything_new]
+                replaced = [one for one in old.images[name].layers if one in held and one not in everything_new]
                 for layer in image.layers:
                     found.setdefault(layer, []).extend(one for one in replaced if one not in found[layer])
         for name, file in release.files.items():
-            if name in old.files:
+            if name in old.files and old.files[name].digest in held:
                 found.setdefault(file.digest, []).append(old.files[name].digest)
     return found
 

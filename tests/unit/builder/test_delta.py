@@ -1,11 +1,15 @@
 """Deltas from end to end: what one release and a difference make is the next release, or nothing at all."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from builder.delta import as_delta, baseline_of
+from builder.delta import Baseline, as_delta, baseline_at, baseline_of
+from bundle_format.digest import digest_of
 from bundle_format.errors import DamageError, DefinitionError, MissingError
+from bundle_format.inventory import Held, Inventory
+from bundle_format.layout.index import Base
 from bundle_format.layout.preamble import Kind
 from bundle_format.progress import Silence
 from bundle_format.reader import open_bundle
@@ -31,18 +35,26 @@ def releases(tmp_path: Path) -> tuple[Made, Made]:
 
 
 def write_delta(path: Path, new: Made, *bases: Made) -> Path:
+    with ExitStack() as stack:
+        opened = [stack.enter_context(open_bundle(base.path, base.trust)) for base in bases]
+        return write_against(path, new, baseline_of(opened))
+
+
+def write_against(path: Path, new: Made, baseline: Baseline) -> Path:
     carried = [carry(new.store, digest, kind) for digest, kind in types_in(new.release).items()]
-    opened = [open_bundle(base.path, base.trust) for base in bases]
-    with as_delta(new.release, carried, baseline_of(opened), new.store, Silence()) as (told, counted_on):
+    with as_delta(new.release, carried, baseline, new.store, Silence()) as (told, counted_on):
         heading = Heading(channel="stable", sequence=2, issued=ISSUED, bases=counted_on)
         draft = draft_bundle(new.release, told, heading, ())
         draft = draft.signed([key("acme").sign(draft.page.message)])
         with whole_file(path) as stream:
             draft.write(stream, Silence())
-    for bundle in opened:
-        with bundle:
-            pass
     return path
+
+
+def inventory_of(made: Made, definition: bytes) -> Inventory:
+    base = Base(release="1", sequence=1, index=made.written.index_digest, blobs=made.blobs)
+    held = Held(base=base, definition=digest_of(definition))
+    return Inventory(product="shop", site="krakow", written=ISSUED, releases=(held,))
 
 
 def site_with(folder: Path, *made: Made) -> Store:
@@ -132,3 +144,31 @@ def test_two_bases_name_each_blob_once(releases: tuple[Made, Made], tmp_path: Pa
         named = [digest for base in bundle.index.bases for digest in base.blobs]
         assert len(named) == len(set(named))
         assert all(entry.at != "patch" for entry in bundle.index.blobs)
+
+
+def test_a_delta_for_an_inventory_takes_its_bases_from_the_builders_own_store(
+    releases: tuple[Made, Made], tmp_path: Path
+) -> None:
+    older, newer = releases
+    definition = older.release.to_json()
+    for digest in older.blobs:
+        newer.store.add(older.store.open(digest))
+    newer.store.add_bytes(definition)
+    baseline = baseline_at(inventory_of(older, definition), (), newer.store)
+    path = write_against(tmp_path / "delta.floto", newer, baseline)
+    site = site_with(tmp_path / "site", older)
+    with open_bundle(path, newer.trust) as bundle:
+        assert "patch" in {entry.at for entry in bundle.index.blobs}
+        stage(bundle, site, Silence())
+    assert all(digest in site for digest in newer.blobs)
+
+
+def test_a_delta_for_an_inventory_alone_leaves_out_what_the_site_has(
+    releases: tuple[Made, Made], tmp_path: Path
+) -> None:
+    older, newer = releases
+    baseline = baseline_at(inventory_of(older, b"unknown"), (), newer.store)
+    path = write_against(tmp_path / "delta.floto", newer, baseline)
+    with open_bundle(path, newer.trust) as bundle:
+        assert bundle.entries[newer.release.images["web"].layers[0]].at == "site"
+        assert bundle.entries[newer.release.images["web"].layers[1]].at == "bundle"
