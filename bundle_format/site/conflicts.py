@@ -2,7 +2,7 @@
 
 import difflib
 import ipaddress
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from bundle_format.release.deployment import Container, Deployment, OneOff, VolumeMount
@@ -16,14 +16,17 @@ _ANY = {"0.0.0.0", "::"}  # noqa: S104  # compared with, not listened on
 
 def conflicts(deployment: Deployment, declared: Mapping[str, Collection[str]]) -> list[Found]:
     """Everything that could not be done as it is written; `declared` are the names of each kind, faulty ones too."""
-    checks: tuple[Callable[[], Iterable[Found]], ...] = (
-        lambda: _unknown_names(deployment, declared),
-        lambda: _circles(deployment),
-        lambda: _ports(deployment),
-        lambda: _addresses(deployment),
-        lambda: _paths(deployment),
-    )
-    return [found for check in checks for found in check()]
+    return [*lasting_conflicts(deployment, declared), *_addresses(deployment)]
+
+
+def lasting_conflicts(deployment: Deployment, declared: Mapping[str, Collection[str]]) -> list[Found]:
+    """Those that are there on every site: sample addresses know nothing of each other, all else is told with them."""
+    return [
+        *_unknown_names(deployment, declared),
+        *_circles(deployment),
+        *_ports(deployment),
+        *_paths(deployment),
+    ]
 
 
 def _runs(deployment: Deployment) -> Iterator[tuple[Path, Container]]:
