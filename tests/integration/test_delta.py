@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.stage import lacking, stage
 from builder.delta import Baseline, as_delta, baseline_at, baseline_of
 from bundle_format.digest import digest_of
 from bundle_format.errors import DamageError, DefinitionError, MissingError
@@ -13,7 +14,6 @@ from bundle_format.layout.index import Base
 from bundle_format.layout.preamble import Kind
 from bundle_format.progress import Silence
 from bundle_format.reader import open_bundle
-from bundle_format.staging import lacking, stage
 from bundle_format.store import Store
 from bundle_format.writer import Heading, carry, draft_bundle, types_in, whole_file
 from tests.bundles import ISSUED, Made, key, make_bundle, noise
@@ -61,7 +61,7 @@ def site_with(folder: Path, *made: Made) -> Store:
     store = Store(folder, threads=2)
     for one in made:
         with open_bundle(one.path, one.trust) as bundle:
-            stage(bundle, store, Silence())
+            stage(bundle, store, list(bundle.entries), Silence())
     return store
 
 
@@ -73,7 +73,7 @@ def test_a_delta_rebuilds_the_release_from_what_the_site_has(releases: tuple[Mad
         assert bundle.page.kind == Kind.DELTA
         assert {entry.at for entry in bundle.index.blobs} == {"bundle", "site", "patch"}
         assert bundle.verify(Silence()) == []
-        stage(bundle, site, Silence())
+        stage(bundle, site, list(bundle.entries), Silence())
     assert all(site.read_bytes(digest) == newer.store.read_bytes(digest) for digest in newer.blobs)
     assert path.stat().st_size < newer.path.stat().st_size // 20
 
@@ -89,7 +89,7 @@ def test_threat_39_a_site_without_the_base_is_told_what_it_lacks(releases: tuple
     path = write_delta(tmp_path / "delta.floto", newer, older)
     site = Store(tmp_path / "site", threads=2)
     with open_bundle(path, newer.trust) as bundle, pytest.raises(MissingError) as told:
-        stage(bundle, site, Silence())
+        stage(bundle, site, list(bundle.entries), Silence())
     base, app = older.release.images["web"].layers
     assert f"{base} is in release 1, bundle {older.written.index_digest}" in told.value.message
     assert f"{app} is in release 1" in told.value.message
@@ -107,9 +107,9 @@ def test_threat_39_a_damaged_base_is_found_before_anything_changes(releases: tup
     content[1000] ^= 1
     file.write_bytes(content)
     with open_bundle(path, newer.trust) as bundle:
-        assert lacking(bundle, site) == [base]
+        assert lacking(bundle, site, list(bundle.entries)) == (base,)
         with pytest.raises(MissingError):
-            stage(bundle, site, Silence())
+            stage(bundle, site, list(bundle.entries), Silence())
     assert set(site) == before
 
 
@@ -159,7 +159,7 @@ def test_a_delta_for_an_inventory_takes_its_bases_from_the_builders_own_store(
     site = site_with(tmp_path / "site", older)
     with open_bundle(path, newer.trust) as bundle:
         assert "patch" in {entry.at for entry in bundle.index.blobs}
-        stage(bundle, site, Silence())
+        stage(bundle, site, list(bundle.entries), Silence())
     assert all(digest in site for digest in newer.blobs)
 
 
