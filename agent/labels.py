@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from bundle_format.canonical import canonical
+from bundle_format.digest import digest_of
+from bundle_format.release.deployment import Container, Deployment, Network, Volume, spec_of
+
 PREFIX = "floto."
 
 
@@ -48,3 +52,21 @@ def labels_from(mapping: Mapping[str, str]) -> Labels | None:
         return Labels(**{name: found[name] for name in Labels.__slots__})
     except KeyError:
         return None
+
+
+def labels_of(deployment: Deployment, thing: Container | Network | Volume, host: str, transaction: str = "") -> Labels:
+    """The marks that a container, network or volume of a deployment gets on a host."""
+    if isinstance(thing, Container):
+        spec = canonical(spec_of(thing, deployment.images[thing.image].config))
+    else:
+        spec = canonical(thing.model_dump(mode="json", exclude={"name"}, exclude_defaults=True))
+    return Labels(
+        product=deployment.product,
+        site=deployment.site,
+        host=host,
+        name=thing.name,
+        release=deployment.version,
+        spec=spec.decode("ascii"),
+        digest=digest_of(spec),
+        transaction=transaction,
+    )

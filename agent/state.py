@@ -65,6 +65,11 @@ class ImageState:
     tags: tuple[str, ...] = ()
     size: int = 0
 
+    @property
+    def chains(self) -> tuple[Digest, ...]:
+        """The stacks of layers that it consists of, from the lowest alone to all."""
+        return chain_ids(self.layers)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -153,7 +158,7 @@ class EngineState:
 
     def chains(self) -> frozenset[Digest]:
         """The layer chains that the engine holds (`chain_ids`)."""
-        return frozenset(chain for image in self.images for chain in chain_ids(image.layers))
+        return frozenset(chain for image in self.images for chain in image.chains)
 
     def container(self, name: str) -> ContainerState | None:
         """The container of that name on the engine, whoever made it."""
@@ -166,3 +171,15 @@ def chain_ids(layers: tuple[Digest, ...]) -> tuple[Digest, ...]:
     for layer in layers:
         chains.append(digest_of(f"{chains[-1]} {layer}".encode()) if chains else layer)
     return tuple(chains)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteState:
+    """All engines of a site at one moment; `unreachable` says for each other host what was wrong.
+
+    `texts` holds files that a release changes, by container id and path, as they lie there now; it is never shown.
+    """
+
+    engines: Mapping[str, EngineState]
+    unreachable: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[tuple[str, str], bytes | None] = field(default_factory=dict, repr=False)

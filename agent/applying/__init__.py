@@ -1,0 +1,1 @@
+"""What an apply does to a site, on disk before it is done, and how what was interrupted is ended."""

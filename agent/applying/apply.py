@@ -1,0 +1,73 @@
+"""Bringing a plan about: its undertaking written down, then all phases of one transaction."""
+
+from collections.abc import Callable
+
+from agent.applying.journal import begin_journal
+from agent.applying.means import Means
+from agent.applying.transaction import Conduct, Remember, Transaction
+from agent.folder import Folder
+from agent.history import OnFailure, Operation, Placed, Receipt, Source, Undertaking
+from agent.labels import labels_of
+from agent.steps import Plan
+from bundle_format.digest import Digest
+from bundle_format.release.deployment import Container, Deployment
+
+
+def undertaking_of(
+    deployment: Deployment,
+    source: Source,
+    plan: Plan,
+    *,
+    number: int,
+    transaction: str,
+    operation: Operation,
+    agent: str,
+    begun: int,
+    on_failure: OnFailure = "rollback",
+    only: tuple[str, ...] = (),
+) -> Undertaking:
+    """All that an apply sets out to do; `transaction` must be new to the site, `begun` is Unix seconds."""
+    return Undertaking(
+        number=number,
+        transaction=transaction,
+        operation=operation,
+        agent=agent,
+        begun=begun,
+        source=source,
+        hosts=deployment.hosts,
+        images=deployment.images,
+        containers={
+            name: _placed(deployment, container)
+            for name, container in deployment.containers.items()
+            if not container.external
+        },
+        tasks={name: _placed(deployment, task.container) for name, task in deployment.tasks.items()},
+        volumes=tuple(deployment.volumes),
+        on_failure=on_failure,
+        only=only,
+        plan=plan,
+    )
+
+
+def apply(
+    undertaking: Undertaking,
+    deployment: Deployment,
+    folder: Folder,
+    means: Means,
+    *,
+    conduct: Conduct,
+    remember: Remember,
+    stage: Callable[[], None],
+) -> Receipt:
+    """Do what was set out; errors as for `Transaction.go`. Whatever was interrupted before must be settled."""
+    journal = begin_journal(folder.journal, undertaking)
+    return Transaction(journal, means, folder, conduct, remember).go(deployment, stage)
+
+
+def _placed(deployment: Deployment, container: Container) -> Placed:
+    return Placed(
+        host=container.host,
+        image=container.image,
+        spec=Digest(labels_of(deployment, container, container.host).digest),
+        protect=container.protect,
+    )

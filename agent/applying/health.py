@@ -1,0 +1,77 @@
+"""Waiting until a container works: healthy where it has a check, running quietly where it has none."""
+
+from itertools import islice
+
+from agent.applying.means import Clock, Redactor
+from agent.state import ContainerState
+from agent.targets.engine import Engine
+from bundle_format.errors import FlotoError, TargetError
+
+QUIET_SECONDS = 2
+"""How long a container without a healthcheck must run without a restart before it counts as well."""
+
+POLL_SECONDS = 0.25
+LAST_LINES = 10
+
+
+def await_health(engine: Engine, name: str, deadline: int, clock: Clock, redact: Redactor) -> None:
+    """Wait until a container is well; TargetError with its last lines when it ends or `deadline` seconds pass."""
+    began = clock.time()
+    found = _found(engine, name)
+    restarts = found.restarts
+    quiet = began
+    while not _is_well(found, quiet, clock):
+        if found.status in ("exited", "dead"):
+            raise _failed(engine, name, redact, f"ended with exit code {found.exit_code} {found.reason}".rstrip())
+        if clock.time() - began >= deadline:
+            raise _failed(engine, name, redact, f"is not well after {deadline} s: {_told(found)}")
+        clock.sleep(POLL_SECONDS)
+        found = _found(engine, name)
+        if found.restarts != restarts or found.status != "running":
+            restarts, quiet = found.restarts, clock.time()
+
+
+def check_still_well(engine: Engine, name: str, restarts: int | None, redact: Redactor) -> int:
+    """Its number of restarts; TargetError when a container is not well any more or has restarted since."""
+    found = _found(engine, name)
+    if found.status != "running" or found.health == "unhealthy":
+        raise _failed(engine, name, redact, f"did not stay well: {_told(found)}")
+    if restarts is not None and found.restarts != restarts:
+        raise _failed(engine, name, redact, f"restarts again and again ({found.restarts} times)")
+    return found.restarts
+
+
+def last_lines(engine: Engine, name: str, redact: Redactor) -> str:
+    """The end of a container's log for a message, without secrets; empty where these are not known."""
+    if not redact.known:
+        return ""
+    try:
+        lines = list(islice(engine.logs(name, follow=False, since=None, tail=LAST_LINES), LAST_LINES))
+    except FlotoError:
+        return ""
+    return "".join(f"\n  {name}: {redact(line.text)}" for line in lines)
+
+
+def _is_well(found: ContainerState, quiet: float, clock: Clock) -> bool:
+    if found.status != "running":
+        return False
+    if found.health == "none":
+        return clock.time() - quiet >= QUIET_SECONDS
+    return found.health == "healthy"
+
+
+def _found(engine: Engine, name: str) -> ContainerState:
+    found = engine.inspect(name)
+    if found is None:
+        raise TargetError(f"{engine.host}: container {name} is gone", "Somebody removed it meanwhile.")
+    return found
+
+
+def _told(found: ContainerState) -> str:
+    return found.status if found.health == "none" else f"{found.status}, {found.health}"
+
+
+def _failed(engine: Engine, name: str, redact: Redactor, why: str) -> TargetError:
+    return TargetError(
+        f"{engine.host}: {name} {why}{last_lines(engine, name, redact)}", "Its log says more: floto-agent logs " + name
+    )

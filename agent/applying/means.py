@@ -1,0 +1,78 @@
+"""What steps are done with: engines, the site's store, a clock, and where tasks' output goes."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from agent.state import ContainerState
+from agent.targets.engine import Engine, LogLine
+from bundle_format.errors import TargetError
+from bundle_format.progress import Progress
+from bundle_format.store import Store
+
+HIDDEN = "[secret]"
+
+
+class Clock(Protocol):
+    """Time as the agent sees it."""
+
+    def time(self) -> float:
+        """Unix seconds."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; a FlotoError when the person has asked to stop meanwhile."""
+
+
+class Redactor:
+    """Hides secrets in text that is kept or shown; `known` is False where they are not at hand, as after a crash."""
+
+    def __init__(self, secrets: Iterable[str] | None) -> None:
+        self.known = secrets is not None
+        self._secrets = sorted({secret for secret in secrets or () if secret}, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        """The text without any secret in it."""
+        for secret in self._secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What the steps of one transaction are done with."""
+
+    transaction: str
+    engines: Mapping[str, Engine]
+    store: Store
+    clock: Clock
+    progress: Progress
+    redact: Redactor
+    outputs: Path
+
+    def engine(self, host: str) -> Engine:
+        """The engine of a host; TargetError if it could not be reached."""
+        try:
+            return self.engines[host]
+        except KeyError:
+            raise TargetError(
+                f"{host}: the engine cannot be reached", "Bring it back, then: floto-agent resume"
+            ) from None
+
+    def bears(self, container: ContainerState) -> bool:
+        """Whether this transaction made a container."""
+        return container.labels is not None and container.labels.transaction == self.transaction
+
+    @contextmanager
+    def output_of(self, task: str) -> Iterator[Callable[[LogLine], None]]:
+        """Where a task's lines go; kept only where its secrets are known and hidden. The last run's lines stay."""
+        with (self.outputs / f"{self.transaction}-{task}.log").open("w", encoding="utf-8", newline="\n") as file:
+            if not self.redact.known:
+                file.write("not kept: the agent was interrupted and does not know what to hide; see the engine's log\n")
+
+            def keep(line: LogLine) -> None:
+                if self.redact.known:
+                    file.write(f"{line.time} {self.redact(line.text)}\n")
+
+            yield keep

@@ -1,0 +1,158 @@
+"""What was set out to do on this site and how it ended: undertakings, and the receipts that are kept of them."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from pydantic import Field
+
+from agent.folder import Folder
+from agent.steps import Phase, Plan
+from bundle_format.canonical import canonical
+from bundle_format.digest import Digest
+from bundle_format.errors import LockedError
+from bundle_format.release.deployment import Host
+from bundle_format.release.model import DigestText, Image
+from bundle_format.release.value import Value
+from bundle_format.trust.private import read_private, replace_private
+
+Operation = Literal["apply", "rollback", "redeploy", "repair"]
+OnFailure = Literal["rollback", "stop", "continue"]
+Outcome = Literal["done", "partly done", "taken back"]
+
+
+class Placed(Value):
+    """A container or task of a release: where it is, from which image, by which spec, and what protects it."""
+
+    host: str
+    image: str
+    spec: DigestText
+    protect: Literal["no", "stop", "replace", "purge"] = "no"
+
+
+class Source(Value):
+    """Where a deployment comes from: a release in the site's store and the site's file as it was.
+
+    `index`, `channel`, `sequence` and `signers` are those of the bundle that brought it; `folder` is the one that
+    relative paths in the site's file count from.
+    """
+
+    product: str
+    site: str
+    version: str
+    release: DigestText
+    site_file: DigestText
+    folder: str
+    index: DigestText
+    channel: str
+    sequence: int
+    signers: tuple[str, ...] = ()
+
+
+class Undertaking(Value):
+    """All that an apply sets out to do, known before its first effect. Times are Unix seconds."""
+
+    format: Literal["floto-undertaking/1"] = "floto-undertaking/1"
+    number: int
+    transaction: str
+    operation: Operation
+    agent: str
+    begun: int
+    source: Source
+    hosts: dict[str, Host]
+    images: dict[str, Image]
+    containers: dict[str, Placed]
+    tasks: dict[str, Placed]
+    volumes: tuple[str, ...] = ()
+    on_failure: OnFailure = "rollback"
+    only: tuple[str, ...] = ()
+    plan: Plan
+
+
+class Backup(Value):
+    """A volume's content as it was before a step that cannot be undone otherwise."""
+
+    host: str
+    volume: str
+    content: DigestText
+
+
+class Receipt(Value):
+    """How an undertaking ended; `tasks` are those that ran to their good end, `phases` when each began."""
+
+    undertaking: Undertaking
+    outcome: Outcome
+    ended: int
+    phases: dict[Phase, int] = Field(default_factory=dict)
+    reasons: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    backups: tuple[Backup, ...] = ()
+
+    @property
+    def installed(self) -> bool:
+        """Whether its release is what the site runs since."""
+        return self.outcome != "taken back"
+
+
+class History(Value):
+    """The receipts of a site, oldest first."""
+
+    receipts: tuple[Receipt, ...] = ()
+
+    @property
+    def current(self) -> Receipt | None:
+        """The one whose release runs, None on a site where nothing was applied yet."""
+        return next((receipt for receipt in reversed(self.receipts) if receipt.installed), None)
+
+    @property
+    def previous(self) -> Receipt | None:
+        """The newest one of another release than the current one's: what `rollback` goes to."""
+        current = self.current
+        if current is None:
+            return None
+        return next((receipt for receipt in self._installed() if not _same(receipt, current)), None)
+
+    def of_version(self, version: str) -> Receipt | None:
+        """The newest receipt of a version that ran here."""
+        return next((receipt for receipt in self._installed() if receipt.undertaking.source.version == version), None)
+
+    def tasks_done(self, version: str) -> frozenset[tuple[str, Digest]]:
+        """Name and spec of every task that has run for this version and was not taken back since.
+
+        One that went to another version and restored backups on its way has undone the tasks of the version it left.
+        """
+        done: set[tuple[str, Digest]] = set()
+        for receipt in self.receipts:
+            if not receipt.installed:
+                continue
+            undertaking = receipt.undertaking
+            if any(step.action.kind == "restore" for step in undertaking.plan.steps):
+                done.clear()
+            if undertaking.source.version == version:
+                done |= {(name, undertaking.tasks[name].spec) for name in receipt.tasks}
+        return frozenset(done)
+
+    def _installed(self) -> Iterable[Receipt]:
+        return (receipt for receipt in reversed(self.receipts) if receipt.installed)
+
+
+def read_history(folder: Folder) -> History:
+    """All receipts of a site; LockedError when one cannot be read."""
+    receipts = []
+    for path in sorted(folder.receipts.glob("*.json")):
+        try:
+            receipts.append(Receipt.model_validate_json(read_private(path)))
+        except ValueError as error:
+            raise LockedError(
+                f"the receipt {path} is damaged", "Put it aside and look at it; it is not needed to run."
+            ) from error
+    return History(receipts=tuple(receipts))
+
+
+def keep_receipt(folder: Folder, receipt: Receipt) -> None:
+    """Keep a receipt, whole, in place of one of the same undertaking."""
+    path = folder.receipts / f"{receipt.undertaking.number:06d}.json"
+    replace_private(path, canonical(receipt.model_dump(mode="json")))
+
+
+def _same(one: Receipt, other: Receipt) -> bool:
+    return one.undertaking.source.release == other.undertaking.source.release

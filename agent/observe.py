@@ -1,0 +1,77 @@
+"""Asking all engines of a site at once what is, and of changed files what they held."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from agent.labels import labels_of
+from agent.planning.reasons import files_to_compare
+from agent.planning.view import View, spec_in
+from agent.state import EngineState, SiteState
+from agent.targets.engine import Engine
+from bundle_format.errors import TargetError
+from bundle_format.release.deployment import Deployment
+
+ENGINES_AT_ONCE = 16
+MOST_TEXT = 1 << 20
+"""Bytes of a file of which it is worth telling the changed lines."""
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+def observe(
+    engines: Mapping[str, Engine], unreachable: Mapping[str, str], deployment: Deployment | None = None
+) -> SiteState:
+    """The state of a site; engines that do not answer join the `unreachable`.
+
+    With a `deployment`, the files that it changes are read, so that a plan can tell their lines.
+    """
+    states: dict[str, EngineState] = {}
+    silent = dict(unreachable)
+    for (host, _), answer in at_once(lambda named: _asked(named[1]), engines.items()):
+        if isinstance(answer, EngineState):
+            states[host] = answer
+        else:
+            silent[host] = answer
+    state = SiteState(states, silent)
+    if deployment is None:
+        return state
+    questions = list(_changed_files(deployment, state))
+    texts = {
+        (container, path): text
+        for (_, container, path), text in at_once(lambda asked: _text(engines[asked[0]], asked[1], asked[2]), questions)
+    }
+    return SiteState(states, silent, texts)
+
+
+def at_once(ask: Callable[[T], U], subjects: Iterable[T]) -> list[tuple[T, U]]:
+    """Each subject with its answer, several asked at the same time."""
+    subjects = list(subjects)
+    with ThreadPoolExecutor(max(1, min(ENGINES_AT_ONCE, len(subjects))), "ask") as pool:
+        return list(zip(subjects, pool.map(ask, subjects), strict=True))
+
+
+def _asked(engine: Engine) -> EngineState | str:
+    try:
+        return engine.observe()
+    except TargetError as error:
+        return error.message
+
+
+def _changed_files(deployment: Deployment, state: SiteState) -> Iterator[tuple[str, str, str]]:
+    view = View(deployment, state)
+    for host in view.hosts:
+        for container in view.containers(host):
+            found = view.found(container)
+            if not found or not found.labels or found.labels.digest == labels_of(deployment, container, host).digest:
+                continue
+            for file in files_to_compare(spec_in(found), container):
+                yield host, found.id, file.path
+
+
+def _text(engine: Engine, container: str, path: str) -> bytes | None:
+    try:
+        return engine.read_file(container, path, MOST_TEXT)
+    except TargetError:  # the reason is the poorer for it, the plan is not
+        return None

@@ -1,0 +1,1 @@
+"""What shall be against what is: plans made of values, without any effect."""

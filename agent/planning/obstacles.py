@@ -1,0 +1,108 @@
+"""What a person must settle before a plan can be carried out, all of it at once."""
+
+from collections.abc import Iterator, Mapping
+
+from agent.planning.order import Entry
+from agent.planning.view import View
+from agent.state import NetworkState
+from agent.steps import BackUp, Obstacle, Remove, Replace, Restart, Restore
+from bundle_format.release.deployment import Network
+
+LEVELS = ("no", "purge", "replace", "stop")
+"""How much `protect` forbids: each level what those before it do, and more."""
+
+
+def obstacles(view: View, entries: Mapping[str, Entry]) -> Iterator[Obstacle]:
+    """Protected containers, names that others have, networks that cannot be changed, engines that do not answer."""
+    yield from _unreachable(view)
+    for host in view.hosts:
+        yield from _taken_names(view, host)
+        yield from _networks(view, host)
+        yield from _foreign_volumes(view, host)
+    for entry in entries.values():
+        yield from _protected(view, entry)
+
+
+def protection(view: View, name: str) -> str:
+    """How a container is protected: by the release or, where that lacks it, by the one that brought it."""
+    if name in view.deployment.containers:
+        return view.deployment.containers[name].protect
+    current = view.history.current
+    placed = current.undertaking.containers.get(name) if current else None
+    return placed.protect if placed else "no"
+
+
+def _protected(view: View, entry: Entry) -> Iterator[Obstacle]:
+    stopped: tuple[str, ...]
+    match entry.action:
+        case Replace(container=name):
+            stopped, limit, verb = (name,), "replace", "be replaced"
+        case Remove(container=name):
+            stopped, limit, verb = (name,), "replace", "be removed"
+        case Restart(container=name):
+            stopped, limit, verb = (name,), "stop", "be restarted"
+        case BackUp(users=users) | Restore(users=users):
+            stopped, limit, verb = tuple(user.name for user in users), "stop", "stop for a while"
+        case _:
+            return
+    for name in stopped:
+        level = protection(view, name)
+        if name not in view.wishes.unprotect and LEVELS.index(level) >= LEVELS.index(limit):
+            yield Obstacle(
+                message=f"{name} has to {verb} ({'; '.join(entry.why)}), but is protected (protect = {level})",
+                hint=f"If this is the moment for it: --unprotect {name}",
+            )
+
+
+def _unreachable(view: View) -> Iterator[Obstacle]:
+    for host, why in view.state.unreachable.items():
+        if view.chosen_host(host):
+            yield Obstacle(message=why, hint=f"Mend it, or leave {host} out by naming the others: --only HOST")
+
+
+def _taken_names(view: View, host: str) -> Iterator[Obstacle]:
+    for container in view.things(host):
+        if view.taken(container):
+            yield Obstacle(
+                message=f"{host}: the name {container.name} belongs to a container that is not ours",
+                hint=f"Look at it; when it may go: docker stop {container.name} && "
+                f"docker rename {container.name} {container.name}-before-floto",
+            )
+
+
+def _networks(view: View, host: str) -> Iterator[Obstacle]:
+    held = {network.name: network for network in view.engine(host).networks}
+    for name in sorted({place.network for container in view.things(host) for place in container.networks}):
+        wanted, found = view.deployment.networks[name], held.get(name)
+        if found is None:
+            continue
+        if found.labels is None or found.labels.owner != view.owner:
+            yield Obstacle(
+                message=f"{host}: a network {name} exists that is not ours", hint="Remove it, or use another name."
+            )
+        elif difference := _difference(wanted, found):
+            yield Obstacle(
+                message=f"{host}: network {name} would change its {difference}, which no engine can do in place",
+                hint=f"Free it first, with all that is attached to it: floto-agent purge network {name}",
+            )
+
+
+def _difference(wanted: Network, found: NetworkState) -> str:
+    asked = {
+        "driver": (wanted.driver, found.driver),
+        "subnet": (wanted.subnet or found.subnet, found.subnet),
+        "gateway": (wanted.gateway or found.gateway, found.gateway),
+        "isolation": (wanted.internal, found.internal),
+    }
+    return ", ".join(name for name, (wish, fact) in asked.items() if wish != fact)
+
+
+def _foreign_volumes(view: View, host: str) -> Iterator[Obstacle]:
+    held = {volume.name: volume for volume in view.engine(host).volumes}
+    for name in sorted(view.volumes(host) & held.keys()):
+        labels = held[name].labels
+        if labels is None or labels.owner != view.owner:
+            yield Obstacle(
+                message=f"{host}: a volume {name} exists that is not ours",
+                hint="Look at what it holds; remove or rename it, or use another name in the definition.",
+            )

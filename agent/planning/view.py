@@ -1,0 +1,168 @@
+"""All that a plan is made from, and the questions that planning asks of it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from agent.history import Backup, History
+from agent.labels import Owner
+from agent.planning.reasons import Spec
+from agent.state import ContainerState, EngineState, SiteState
+from agent.steps import Standing, is_passing
+from bundle_format.digest import Digest
+from bundle_format.release.deployment import Container, Deployment, OneOff, VolumeMount
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the person asks for beyond the release.
+
+    `only` these hosts or containers; `anew` made even if they are right; `unprotect` in spite of their protection;
+    `restore` these backups, for what changed the data cannot be undone otherwise.
+    """
+
+    only: frozenset[str] = frozenset()
+    anew: frozenset[str] = frozenset()
+    unprotect: frozenset[str] = frozenset()
+    restore: tuple[Backup, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A deployment beside the state of its site; `sizes` are those of blobs, where they are known."""
+
+    deployment: Deployment
+    state: SiteState
+    history: History = field(default_factory=History)
+    wishes: Wishes = Wishes()
+    sizes: Mapping[Digest, int] = field(default_factory=dict)
+
+    @property
+    def owner(self) -> Owner:
+        """For whom the plan is."""
+        return Owner(self.deployment.product, self.deployment.site)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that the plan is about and whose engines answered."""
+        return tuple(host for host in self.state.engines if self.chosen_host(host))
+
+    def chosen(self, name: str, host: str) -> bool:
+        """Whether the plan is about a container or task."""
+        return not self.wishes.only or name in self.wishes.only or host in self.wishes.only
+
+    def chosen_host(self, host: str) -> bool:
+        """Whether the plan is about a host or something on it."""
+        everything = [
+            *self.deployment.containers.values(),
+            *(task.container for task in self.deployment.tasks.values()),
+        ]
+        return self.chosen("", host) or any(
+            self.chosen(thing.name, thing.host) for thing in everything if thing.host == host
+        )
+
+    def engine(self, host: str) -> EngineState:
+        """What a host's engine reports."""
+        return self.state.engines[host]
+
+    def containers(self, host: str) -> Iterator[Container]:
+        """The containers that the agent shall bring about on a host."""
+        for container in self.deployment.containers.values():
+            if container.host == host and not container.external and self.chosen(container.name, host):
+                yield container
+
+    def tasks(self, host: str) -> Iterator[tuple[str, OneOff]]:
+        """The one-off tasks of a host, by name."""
+        for name, task in self.deployment.tasks.items():
+            if task.container.host == host and self.chosen(name, host):
+                yield name, task
+
+    def things(self, host: str) -> Iterator[Container]:
+        """The containers and the tasks' containers of a host."""
+        yield from self.containers(host)
+        yield from (task.container for _, task in self.tasks(host))
+
+    def thing(self, name: str) -> Container:
+        """A container or a task's container by its name."""
+        if name in self.deployment.containers:
+            return self.deployment.containers[name]
+        return self.deployment.tasks[name].container
+
+    def volumes(self, host: str) -> frozenset[str]:
+        """The volumes that containers of a host shall mount."""
+        return frozenset(volume for thing in self.things(host) for volume in volumes_in(thing))
+
+    def found(self, wanted: Container) -> ContainerState | None:
+        """The container of ours that has the name of `wanted` on its engine."""
+        found = self.engine(wanted.host).container(wanted.name)
+        return found if found and found.labels and found.labels.owner == self.owner else None
+
+    def taken(self, wanted: Container) -> bool:
+        """Whether somebody else's container has the name."""
+        return self.found(wanted) is None and self.engine(wanted.host).container(wanted.name) is not None
+
+    def ours(self, host: str) -> Iterator[ContainerState]:
+        """What this product has on a host's engine, drafts and containers set aside among it."""
+        for container in self.engine(host).containers:
+            if container.labels and container.labels.owner == self.owner and self._home(container) == host:
+                yield container
+
+    def standing(self, host: str) -> Iterator[ContainerState]:
+        """What this product has on a host's engine under a lasting name."""
+        return (found for found in self.ours(host) if not is_passing(found.name))
+
+    def users(self, host: str, volume: str) -> Iterator[ContainerState]:
+        """What mounts a volume on a host's engine now and runs."""
+        return (found for found in self.standing(host) if found.running and volume in volumes_of(found))
+
+    def waits_for(self, name: str) -> frozenset[str]:
+        """The containers and tasks that must be well before this one starts."""
+        before = {task for task, one_off in self.deployment.tasks.items() if name in one_off.schedule.before}
+        if name in self.deployment.tasks:
+            task = self.deployment.tasks[name]
+            return frozenset(before | set(task.schedule.after) | set(task.container.after))
+        container = self.deployment.containers.get(name)
+        return frozenset(before | set(container.after if container else ()))
+
+    def _home(self, container: ContainerState) -> str:
+        # Hosts of a definition may share an engine; what no host claims any more belongs to the first that has it.
+        assert container.labels is not None
+        if container.labels.host in self.deployment.hosts:
+            return container.labels.host
+        return next(host for host, engine in self.state.engines.items() if container in engine.containers)
+
+
+def spec_in(container: ContainerState) -> Spec:
+    """What one of our containers was made from, as its label tells."""
+    assert container.labels is not None
+    try:
+        spec = json.loads(container.labels.spec)
+    except ValueError:
+        return {}
+    return spec if isinstance(spec, dict) else {}
+
+
+def volumes_of(container: ContainerState) -> frozenset[str]:
+    """The named volumes that one of our containers mounts."""
+    mounts = spec_in(container).get("mounts", ())
+    return frozenset(mount["volume"] for mount in mounts if "volume" in mount)
+
+
+def volumes_in(container: Container) -> frozenset[str]:
+    """The named volumes that a container shall mount."""
+    return frozenset(mount.volume for mount in container.mounts if isinstance(mount, VolumeMount))
+
+
+def as_standing(container: ContainerState) -> Standing:
+    """One of our containers as a step remembers it."""
+    return Standing(
+        name=container.name,
+        running=container.running,
+        well=is_well(container),
+        grace=spec_in(container).get("stop_grace", 10),
+    )
+
+
+def is_well(container: ContainerState) -> bool:
+    """Whether a container runs, and nothing says that it runs badly."""
+    return container.status == "running" and container.health != "unhealthy"

@@ -1,0 +1,165 @@
+"""A site of engines in memory with a product on it, for tests that plan and apply without a real engine."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from agent.applying.apply import apply, undertaking_of
+from agent.applying.means import Means, Redactor
+from agent.applying.settle import settle
+from agent.applying.transaction import Conduct
+from agent.folder import open_folder
+from agent.history import History, Receipt, Source, Undertaking, read_history
+from agent.labels import Owner
+from agent.observe import observe
+from agent.planning.plan import make_plan
+from agent.planning.view import Wishes
+from agent.state import SiteState
+from agent.steps import Plan
+from bundle_format.digest import Digest
+from bundle_format.progress import Silence
+from bundle_format.release.deployment import Access, Deployment
+from bundle_format.release.late import substitute
+from bundle_format.release.model import Image, Release, Variant
+from bundle_format.store import Store
+from tests.fakes import FakeClock, FakeDaemon, FakeEngine, Moment
+from tests.images import layer, make_image
+
+OWNER = Owner("shop", "krakow-1")
+NOTHING = Wishes()
+Hook = Callable[[Moment], None]
+
+
+class StoreShelf:
+    """Lets images for tests be made right in a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def put(self, content: bytes) -> Digest:
+        return self._store.add_bytes(content).digest
+
+    def size(self, digest: Digest) -> int:
+        return self._store.size(digest)
+
+
+class FakeSite:
+    """Hosts with an engine each, and the state folder of the agent that looks after them."""
+
+    def __init__(self, root: Path, *hosts: str) -> None:
+        self.clock = FakeClock()
+        self.daemons = {host: FakeDaemon(self.clock, host) for host in hosts or ("one",)}
+        self.folder = open_folder(root / "state")
+        self.store = Store(self.folder.store, threads=1)
+        self.remembered: list[Source] = []
+        self.conduct = Conduct(at_once=1)
+
+    def image(self, name: str, version: str = "1", **config: object) -> Image:
+        """A small image in the site's store; its programs are those that a FakeDaemon knows."""
+        content = layer({f"app/{name}": f"{name} {version}".encode()})
+        return make_image(
+            StoreShelf(self.store), f"shop/{name}:{version}", [content], **{"Cmd": ["sleep", "inf"], **config}
+        )
+
+    def deployment(self, version: str = "2024.1", **trees: Any) -> Deployment:
+        """A deployment from trees of its values; names, and hosts where there is one, are filled in."""
+        first = next(iter(self.daemons))
+        for kind in ("networks", "volumes", "containers"):
+            trees[kind] = {name: {"name": name, **tree} for name, tree in trees.get(kind, {}).items()}
+        for name, container in trees["containers"].items():
+            trees["containers"][name] = {"host": first, "image": name, **container}
+        for name, task in trees.setdefault("tasks", {}).items():
+            container = {"name": name, "host": first, "image": name, "restart": "no", **task["container"]}
+            trees["tasks"][name] = {**task, "container": container}
+        hosts = {host: {"name": host, "access": Access(engine=f"unix:///run/{host}.sock")} for host in self.daemons}
+        named = {"product": "shop", "version": version, "site": "krakow-1", "choices": {}, "hosts": hosts}
+        return Deployment.model_validate({**named, **substitute(trees, {}, b"")})
+
+    def engines(self, hook: Hook | None = None) -> dict[str, FakeEngine]:
+        return {host: FakeEngine(daemon, host, OWNER, hook) for host, daemon in self.daemons.items()}
+
+    def observe(self, deployment: Deployment | None = None) -> SiteState:
+        return observe(self.engines(), {}, deployment)
+
+    @property
+    def history(self) -> History:
+        return read_history(self.folder)
+
+    def plan(self, deployment: Deployment, wishes: Wishes = NOTHING) -> Plan:
+        return make_plan(deployment, self.observe(deployment), self.history, wishes)
+
+    def source(self, deployment: Deployment) -> Source:
+        """As if a bundle had brought the deployment."""
+        release = Release(
+            product="shop",
+            version=deployment.version,
+            evaluator="-",
+            sources={},
+            variants=(Variant(when={}, objects={}),),
+        )
+        digest = self.store.add_bytes(release.to_json()).digest
+        return Source(
+            product="shop", site="krakow-1", version=deployment.version, release=digest, index=digest,
+            site_file=self.store.add_bytes(b"").digest, folder="/", channel="stable", sequence=1,
+        )  # fmt: skip
+
+    def undertaking(self, deployment: Deployment, plan: Plan, **options: Any) -> Undertaking:
+        number = len(self.history.receipts) + 1
+        return undertaking_of(
+            deployment, self.source(deployment), plan, number=number, transaction=f"t{number}", operation="apply",
+            agent="0", begun=int(self.clock.now), **options,
+        )  # fmt: skip
+
+    def apply(
+        self, deployment: Deployment, wishes: Wishes = NOTHING, hook: Hook | None = None, **options: Any
+    ) -> Receipt | None:
+        """What the command does: settle, plan, carry out; None where there is nothing to do."""
+        self.resume(hook)
+        plan = self.plan(deployment, wishes)
+        assert plan.obstacles == (), plan.obstacles
+        if not plan.steps:
+            return None
+        undertaking = self.undertaking(deployment, plan, **options)
+        with self.means(undertaking, hook) as means:
+            return apply(
+                undertaking,
+                deployment,
+                self.folder,
+                means,
+                conduct=self.conduct,
+                remember=self.remembered.append,
+                stage=lambda: None,
+            )
+
+    def resume(self, hook: Hook | None = None, *, back: bool = False) -> Receipt | None:
+        return settle(
+            self.folder,
+            lambda undertaking: self.means(undertaking, hook),
+            self.conduct,
+            self.remembered.append,
+            back=back,
+        )
+
+    @contextmanager
+    def means(self, undertaking: Undertaking, hook: Hook | None = None) -> Iterator[Means]:
+        yield Means(
+            undertaking.transaction,
+            self.engines(hook),
+            self.store,
+            self.clock,
+            Silence(),
+            Redactor(()),
+            self.folder.tasks,
+        )
+
+    def running(self, host: str = "one") -> dict[str, str]:
+        """Name and image tag of all that runs on a host."""
+        return {
+            found.name: ",".join(self.daemons[host].images[found.image].tags)
+            for found in self.observe().engines[host].containers
+            if found.running
+        }
+
+    def names(self, host: str = "one") -> set[str]:
+        return {container.name for container in self.daemons[host].containers.values()}
