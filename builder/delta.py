@@ -3,7 +3,6 @@
 import hashlib
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import IO
@@ -15,7 +14,7 @@ from bundle_format.errors import DefinitionError
 from bundle_format.inventory import Inventory
 from bundle_format.layout.frames import Frame, PackedFrame
 from bundle_format.layout.index import Base
-from bundle_format.parallel import new_pool
+from bundle_format.parallel import Workers
 from bundle_format.progress import Progress
 from bundle_format.reader import Bundle
 from bundle_format.release.model import Release, release_from_json
@@ -85,7 +84,7 @@ def as_delta(
     with ExitStack() as opened:
         store.root.mkdir(parents=True, exist_ok=True)
         scratch = opened.enter_context(tempfile.TemporaryFile(dir=store.root))
-        patcher = _Patcher(store, baseline, scratch, opened.enter_context(new_pool()), opened)
+        patcher = _Patcher(store, baseline, scratch, opened.enter_context(Workers()), opened)
         predecessors = _predecessors(release, baseline.releases, baseline.held)
         held = baseline.held
         told = list[Carried]()
@@ -143,7 +142,7 @@ class _Base:
 class _Patcher:
     """The blobs and the scratch file that patches are made with."""
 
-    def __init__(self, store: Store, baseline: Baseline, scratch: IO[bytes], pool: Executor, opened: ExitStack) -> None:
+    def __init__(self, store: Store, baseline: Baseline, scratch: IO[bytes], pool: Workers, opened: ExitStack) -> None:
         self._store = store
         self._baseline = baseline
         self._scratch = scratch

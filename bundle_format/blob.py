@@ -3,14 +3,13 @@
 import hashlib
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from bundle_format.digest import Digest, hex_of
 from bundle_format.errors import DamageError
 from bundle_format.layout.frames import FRAME, Frame, PackedFrame, unpack
-from bundle_format.parallel import in_order
+from bundle_format.parallel import Workers
 from bundle_format.pieces import stream_of
 
 _KEPT = 4
@@ -42,7 +41,7 @@ class FramedBlob:
     """An open blob; every frame's stored bytes are verified before they are used (SPEC.md, reading order)."""
 
     def __init__(
-        self, blob: Blob, source: FrameSource, pool: Executor, close: Callable[[], None] = lambda: None
+        self, blob: Blob, source: FrameSource, pool: Workers, close: Callable[[], None] = lambda: None
     ) -> None:
         self.blob = blob
         self.size = blob.size
@@ -66,7 +65,7 @@ class FramedBlob:
             number, content = number_and_content
             return PackedFrame(self.frames[number], self._source.verified(number, content))
 
-        return in_order(self._pool, checked, self._contents())
+        return self._pool.in_order(checked, self._contents())
 
     def raw(self) -> Generator[bytes]:
         """The raw content of each frame in order; the last comes only once the whole blob's digest was right."""
@@ -74,7 +73,7 @@ class FramedBlob:
         def unpacked(number_and_content: tuple[int, bytes]) -> bytes:
             return self._unpacked(*number_and_content)
 
-        return proven(self.blob, in_order(self._pool, unpacked, self._contents()))
+        return proven(self.blob, self._pool.in_order(unpacked, self._contents()))
 
     def read_all(self, limit: int) -> bytes:
         """The whole of a small blob; DamageError when it has more than `limit` bytes."""

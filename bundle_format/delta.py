@@ -4,7 +4,6 @@ import re
 import struct
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from io import RawIOBase
 from itertools import pairwise
@@ -13,7 +12,7 @@ from typing import Protocol
 from backports import zstd
 
 from bundle_format.errors import DamageError
-from bundle_format.parallel import in_order
+from bundle_format.parallel import Workers
 
 SEGMENT = 16 << 20
 """Raw bytes of one segment, the last excepted; a segment never exceeds twice as many."""
@@ -120,7 +119,7 @@ def segments_of(new: Sequence[Member], base: Sequence[Member]) -> Iterator[Segme
 
 
 def encode(
-    new: RandomBlob, base: RandomBlob, segments: Iterable[Segment], pool: Executor, ahead: int = 3
+    new: RandomBlob, base: RandomBlob, segments: Iterable[Segment], pool: Workers, ahead: int = 3
 ) -> Iterator[tuple[bytes, int]]:
     """Yield each segment's stored bytes and raw length, in order; at most `ahead` segments are in memory."""
 
@@ -128,7 +127,7 @@ def encode(
         content = new.read_at(segment.span.offset, segment.span.length)
         return _encode_segment(content, base, segment.references), len(content)
 
-    return in_order(pool, one, segments, ahead)
+    return pool.in_order(one, segments, ahead)
 
 
 def _encode_segment(content: bytes, base: RandomBlob, references: Sequence[Span]) -> bytes:

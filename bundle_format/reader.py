@@ -20,7 +20,7 @@ from bundle_format.layout.parts import PartsMedium, find
 from bundle_format.layout.payload import Extent, Head, file_extents, payload_extents
 from bundle_format.layout.preamble import PAGE_SIZE, Page, read_page
 from bundle_format.layout.repair import list_of, repair_of
-from bundle_format.parallel import in_order, new_pool
+from bundle_format.parallel import Workers
 from bundle_format.pieces import stream_of
 from bundle_format.progress import Progress
 from bundle_format.release.model import Release, release_from_json
@@ -72,7 +72,7 @@ class Bundle:
         self._head = opened.head
         self._copies = copies
         self._resources = resources
-        self._pool = resources.enter_context(new_pool(threads))
+        self._pool = resources.enter_context(Workers(threads))
         self.page: Page = opened.head.page
         self.index: Index = opened.head.index
         self.table: Sequence[Frame] = opened.head.frames
@@ -121,7 +121,7 @@ class Bundle:
             return decode_segment(source.verified(number, content), base, source.frames[number].raw)
 
         contents = ((number, source.read(number)) for number in range(len(source.frames)))
-        return stream_of(in_order(self._pool, one, contents, ahead=3))
+        return stream_of(self._pool.in_order(one, contents, ahead=3))
 
     def read_bytes(self, digest: Digest, limit: int = MOST_READ) -> bytes:
         """The whole of a small blob; DamageError when it has more than `limit` bytes."""
@@ -138,7 +138,7 @@ class Bundle:
             return content if extent.number < 0 else self.verified_frame(extent.number, content)
 
         with progress.task("copying the bundle", self.page.total) as task:
-            for content in in_order(self._pool, verified, map(read, file_extents(self._head))):
+            for content in self._pool.in_order(verified, map(read, file_extents(self._head))):
                 stream.write(content)
                 task.advance(len(content))
 

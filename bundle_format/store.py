@@ -16,7 +16,7 @@ from bundle_format.errors import DamageError, MissingError, PreflightError
 from bundle_format.layout.blobfile import open_blob_file, tail_of
 from bundle_format.layout.frames import CODEC, Frame, PackedFrame, cut, pack, unpack
 from bundle_format.lock import try_lock
-from bundle_format.parallel import in_order, new_pool
+from bundle_format.parallel import Workers
 
 MOST_READ = 64 << 20
 """`read_bytes` is for small blobs: configurations, manifests, definitions."""
@@ -31,7 +31,7 @@ class Store:
     def __init__(self, root: Path, threads: int | None = None) -> None:
         """`threads` compress and hash, one a processor unless told; the folder is made when it is first written to."""
         self.root = root
-        self._pool = new_pool(threads)
+        self._pool = Workers(threads)
 
     def add(self, stream: BinaryIO, *, expected: Digest | None = None) -> Blob:
         """Keep what `stream` has left, in one pass and bounded memory; durable once this returns.
@@ -49,7 +49,7 @@ class Store:
                 yield piece
 
         with _Incoming(self.root) as incoming:
-            for packed in in_order(self._pool, pack, hashed()):
+            for packed in self._pool.in_order(pack, hashed()):
                 incoming.append(packed)
             blob = Blob(Digest("sha256:" + hasher.hexdigest()), incoming.size)
             if expected is not None and blob.digest != expected:
@@ -74,7 +74,7 @@ class Store:
                 return packed, unpack(packed.content, packed.frame.raw)
 
             def written() -> Iterator[bytes]:
-                for packed, raw in in_order(self._pool, unpacked, frames):
+                for packed, raw in self._pool.in_order(unpacked, frames):
                     incoming.append(packed)
                     yield raw
 

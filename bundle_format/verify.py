@@ -1,14 +1,13 @@
 """Looking at every byte of a bundle: what is damaged, and where that is."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from bundle_format.digest import Digest
 from bundle_format.errors import DamageError
 from bundle_format.layout.medium import Medium, Place
 from bundle_format.layout.payload import Extent, Head, file_extents
-from bundle_format.parallel import in_order
+from bundle_format.parallel import Workers
 from bundle_format.progress import Progress
 
 
@@ -33,7 +32,7 @@ class Damage:
         return f"{self.what}{whose}: {where}{' (another copy has it)' if self.healed else ''}"
 
 
-def find_damage(copies: Sequence[Medium], head: Head, pool: Executor, progress: Progress) -> Iterator[Damage]:
+def find_damage(copies: Sequence[Medium], head: Head, pool: Workers, progress: Progress) -> Iterator[Damage]:
     """Read the first copy once and compare every byte; what is wrong is looked for in the other copies.
 
     Of a pipe, what went by before is left out: it was verified when it was read.
@@ -52,7 +51,7 @@ def find_damage(copies: Sequence[Medium], head: Head, pool: Executor, progress: 
         return _damage(first, extent, healed=healed)
 
     with progress.task("verifying", head.page.total) as task:
-        for extent, damage in zip(extents, in_order(pool, judged, map(read, extents)), strict=True):
+        for extent, damage in zip(extents, pool.in_order(judged, map(read, extents)), strict=True):
             task.advance(extent.size)
             if damage is not None:
                 yield damage

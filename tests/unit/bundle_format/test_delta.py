@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bundle_format import delta
 from bundle_format.errors import DamageError
-from bundle_format.parallel import new_pool
+from bundle_format.parallel import Workers
 
 
 class Bytes:
@@ -38,7 +38,7 @@ def tar_of(files: dict[str, bytes], mtime: int = 0) -> Bytes:
 
 def patch(new: Bytes, base: Bytes) -> list[tuple[bytes, int]]:
     segments = delta.segments_of(delta.members_of(new), delta.members_of(base))
-    with new_pool(2) as pool:
+    with Workers(2) as pool:
         return list(delta.encode(new, base, segments, pool))
 
 
