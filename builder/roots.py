@@ -17,9 +17,10 @@ from bundle_format.release.model import DigestText
 from bundle_format.release.value import Fault, FaultyError, Value, faults_of, told
 from bundle_format.release.value import Path as TreePath
 from bundle_format.site.toml import Toml, parse_toml
-from bundle_format.trust.documents import Document, read_document
+from bundle_format.trust.documents import PAYLOAD_LIMIT, Document, read_document, write_documents
 from bundle_format.trust.roots import Roles, Root, Sequence, faults_in, first_root, next_root
 from bundle_format.trust.signing import public_from_pem
+from bundle_format.trust.trust import Trust, trust_in
 
 OWNERS_FILE = "root.toml"
 """What a product's owners edit; each root document is made from it."""
@@ -50,6 +51,10 @@ class Chain:
     def to_sections(self) -> tuple[bytes, ...]:
         """The documents as bundles carry them."""
         return tuple(document.to_bytes() for document in self.documents)
+
+    def trust(self) -> Trust:
+        """A trust in the newest of them, as a site has it that followed them all."""
+        return trust_in(self.documents[0]).follow(write_documents(self.documents))
 
 
 def root_file(folder: Path, version: int) -> Path:
@@ -92,7 +97,7 @@ def draft_root(folder: Path, issued: int) -> Root:
     if newest and newest.issued > issued:
         raise DefinitionError(f"root {newest.version} is from the future: {datetime.fromtimestamp(newest.issued, UTC)}")
     owners = reading.owners
-    return Root(
+    root = Root(
         product=owners.product,
         version=newest.version + 1 if newest else 1,
         issued=issued,
@@ -102,6 +107,12 @@ def draft_root(folder: Path, issued: int) -> Root:
         channels=owners.channels,
         revoked=owners.revoked,
     )
+    if len(root.to_document().payload) > PAYLOAD_LIMIT:
+        raise DefinitionError(
+            f"the root document would be larger than {PAYLOAD_LIMIT} bytes",
+            "Let a channel's lowest sequence withdraw old bundles instead of naming each under [revoked].",
+        )
+    return root
 
 
 def says_the_same(one: Root, other: Root) -> bool:

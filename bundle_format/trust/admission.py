@@ -13,6 +13,8 @@ JUMP = 10_000
 
 DAY = 86_400
 
+_LAST = 253_402_300_799
+
 
 @dataclass(frozen=True, slots=True)
 class Floor:
@@ -47,7 +49,7 @@ def admit(enrolment: Enrolment, channel: str, offer: Offer, *, clock: int, site:
     now = reckoned(clock, enrolment, floor)
     notes = []
     if clock < now:
-        notes.append(f"the clock says {day(clock)}, which is past: something signed is from {day(now)}; judged by that")
+        notes.append(f"the clock says {day(clock)}, but something signed is from {day(now)}: judged by that")
     notes.append(f"the release is {max(0, now - offer.issued) // DAY} days old")
     remembered = enrolment.memory.channels.get(channel)
     if remembered and (remembered.sequence, remembered.index) == (offer.sequence, offer.index):
@@ -68,8 +70,8 @@ def admit(enrolment: Enrolment, channel: str, offer: Offer, *, clock: int, site:
 
 
 def day(time: int) -> str:
-    """A time in seconds since 1970 UTC, as a date."""
-    return datetime.fromtimestamp(time, UTC).date().isoformat()
+    """A time in seconds since 1970 UTC, as a date; the last one there is where a signed time lies beyond it."""
+    return datetime.fromtimestamp(min(time, _LAST), UTC).date().isoformat()
 
 
 def _permit(enrolment: Enrolment, channel: str, offer: Offer, site: str, now: int) -> Permit | None:

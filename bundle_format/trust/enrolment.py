@@ -1,7 +1,5 @@
 """What a site believes and remembers of one product, and what it forgets when keys change hands (SPEC.md, memory)."""
 
-from typing import Annotated
-
 from pydantic import Field
 
 from bundle_format.digest import Digest
@@ -47,7 +45,7 @@ class Enrolment(Value):
     enrolled: DigestText
     fingerprint: DigestText
     root: Root
-    memory: Annotated[Memory, Field(default_factory=Memory)]
+    memory: Memory
 
 
 def enrolled(document: Document) -> Enrolment:

@@ -29,7 +29,7 @@ def test_a_new_product_has_a_root_that_a_site_can_enrol(tmp_path: Path) -> None:
     begin(tmp_path)
     chain = read_chain(tmp_path)
     assert chain.newest.channels == {"stable": 0, "beta": 0}
-    assert set(trust_in(*chain.documents).enrolments) == {"shop"}
+    assert chain.trust() == trust_in(*chain.documents)
     assert chain.to_sections() == (root_file(tmp_path, 1).read_bytes(),)
 
 
@@ -89,6 +89,14 @@ def test_two_names_for_one_key_are_one_too_many(tmp_path: Path) -> None:
     begin(tmp_path)
     edit(tmp_path, '"shop" = "shop.pub"', '"shop" = "shop.pub"\n"twin" = "shop.pub"')
     with pytest.raises(DefinitionError, match="under two names"):
+        draft_root(tmp_path, START)
+
+
+def test_a_root_that_no_site_could_read_is_not_made(tmp_path: Path) -> None:
+    begin(tmp_path)
+    revoked = "".join(f'"sha256:{number:064x}" = "{"x" * 80}"\n' for number in range(500))
+    edit(tmp_path, "[revoked]", f"[revoked]\n{revoked}#")
+    with pytest.raises(DefinitionError, match="larger than 65536 bytes"):
         draft_root(tmp_path, START)
 
 

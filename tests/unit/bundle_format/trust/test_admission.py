@@ -77,6 +77,12 @@ def test_threat_07_new_release_keys_free_a_site_from_what_stolen_ones_said(
     assert memory.time == (START + DAY if forgotten else 4_000_000_000)
 
 
+def test_threat_07_a_time_beyond_all_calendars_is_no_crash() -> None:
+    trust = after(shop(), offer(5, issued=2**53 - 1))
+    with pytest.raises(RefusedError, match="expired on 9999-12-31"):
+        admit(trust, offer(6, expires=2**53 - 2))
+
+
 def test_threat_07_after_the_reset_the_roots_minimum_holds() -> None:
     trust = after(shop(), offer(2**52))
     following = make_root(2, root=role("zoe"), channels={"stable": 7})
