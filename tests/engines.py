@@ -23,6 +23,7 @@ set -e
 mount --make-rprivate /
 ip link set lo up
 if [ "$ROOT" != / ]; then
+    mount --bind "$ROOT" "$ROOT"
     mount -t proc proc "$ROOT/proc"
     mount --rbind /sys "$ROOT/sys"
     mount --rbind /dev "$ROOT/dev"

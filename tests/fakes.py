@@ -196,10 +196,18 @@ class FakeDaemon:
         return life, code, lines
 
     def read(self, container: FakeContainer, path: str) -> bytes | None:
+        files, name = self._place(container, path)
+        return files.get(name)
+
+    def put(self, container: FakeContainer, path: str, content: bytes) -> None:
+        files, name = self._place(container, path)
+        files[name] = content
+
+    def _place(self, container: FakeContainer, path: str) -> tuple[dict[str, bytes], str]:
         for mount in container.wish.mounts:
             if isinstance(mount, VolumeMount) and path.startswith(mount.path + "/"):
-                return self.volumes[mount.volume].files.get(path.removeprefix(mount.path + "/"))
-        return container.files.get(path)
+                return self.volumes[mount.volume].files, path.removeprefix(mount.path + "/")
+        return container.files, path
 
     def status(self, container: FakeContainer) -> tuple[Status, int, int]:
         """Its status, exit code and restarts at this moment."""
@@ -340,7 +348,7 @@ class FakeEngine:
             self._daemon.containers[made.id] = made
             self._hook(Moment("amid", "create_container", name))
             for file in container.files:
-                made.files[file.path] = file.content
+                self._daemon.put(made, file.path, file.content)
             return made.id
 
     def rename(self, container: str, name: str) -> None:

@@ -1,0 +1,1 @@
+"""Docker engines: the only room that speaks the engine's API (docs.docker.com/engine/api)."""

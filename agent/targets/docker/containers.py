@@ -1,0 +1,206 @@
+"""The life of containers on one engine: drafted with their files, named, started, run, stopped, removed."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import PurePosixPath
+from typing import Any
+
+from agent.labels import Labels, Owner, labels_from
+from agent.targets.docker.connection import Connection, SilentError
+from agent.targets.docker.creating import FILES_OF, container_body, endpoint, files_folders
+from agent.targets.docker.files import put_files
+from agent.targets.docker.logs import log_lines, next_moment
+from agent.targets.docker.volumes import ROOT
+from agent.targets.engine import LogLine
+from bundle_format.errors import TargetError
+from bundle_format.release.deployment import Container, RenderedFile, VolumeMount
+
+START_SECONDS = 180
+STOP_SECONDS = 60
+"""What an engine may need for a stop beyond the container's own grace."""
+
+STOP_GRACE = 10
+"""An engine's own, where a container says nothing else."""
+
+LISTEN_SECONDS = 20
+"""How long a container may be silent before its logs are asked for anew, lest a dead engine be waited for."""
+
+
+class Containers:
+    """The containers of one owner on one engine."""
+
+    def __init__(self, connection: Connection, owner: Owner, clock: Callable[[], float]) -> None:
+        """`clock` counts seconds, from any beginning."""
+        self._connection = connection
+        self._owner = owner
+        self._clock = clock
+
+    def create(self, container: Container, name: str, labels: Labels, image: str) -> str:
+        """Draft a container; nothing of it stays if that fails."""
+        draft = self._connection.find(f"/containers/{name}/json")
+        if draft and draft["State"]["Status"] == "created" and self._is_ours(draft["Config"]["Labels"]):
+            self._discard(draft)
+        body = container_body(container, labels, image, self._ground(container))
+        made: str = self._connection.post("/containers/create", body, name=name)["Id"]
+        try:
+            for place in container.networks[1:]:
+                joining = {"Container": made, "EndpointConfig": endpoint(container, place)}
+                self._connection.post(f"/networks/{place.network}/connect", joining)
+            for folder, files in _by_folder(container).items():
+                put_files(self._connection, made, folder, files)
+        except TargetError:
+            with suppress(TargetError):
+                self._connection.delete(f"/containers/{made}", force=True)
+            raise
+        return made
+
+    def rename(self, key: str, name: str) -> None:
+        """Give a container of ours a name."""
+        found = self._own(key)
+        if found["Name"] != f"/{name}":
+            self._connection.post(f"/containers/{found['Id']}/rename", name=name)
+
+    def start(self, key: str) -> None:
+        """Start a container of ours, or let it go on."""
+        found = self._own(key)
+        if found["State"]["Paused"]:
+            self._connection.post(f"/containers/{found['Id']}/unpause")
+        elif found["State"]["Status"] not in ("running", "restarting"):
+            self._connection.post(f"/containers/{found['Id']}/start", seconds=START_SECONDS)
+
+    def stop(self, key: str, grace: int) -> None:
+        """Stop a container of ours with its own signal."""
+        found = self._own_or_none(key)
+        if found is None or found["State"]["Status"] not in ("running", "restarting", "paused"):
+            return
+        if found["State"]["Paused"]:
+            self._connection.post(f"/containers/{found['Id']}/unpause")
+        self._connection.post(f"/containers/{found['Id']}/stop", seconds=grace + STOP_SECONDS, t=grace)
+
+    def remove(self, key: str) -> None:
+        """Remove a container of ours that does not run."""
+        found = self._own_or_none(key)
+        if found is None:
+            return
+        if found["State"]["Running"]:
+            raise TargetError(
+                f"{self._connection.host}: container {key} still runs and was not removed", "stop it first"
+            )
+        self._discard(found)
+
+    def run(self, key: str, deadline: int, output: Callable[[LogLine], None]) -> int:
+        """Run a container of ours to its end; its exit code."""
+        found = self._own(key)
+        if found["HostConfig"]["RestartPolicy"]["Name"] not in ("", "no"):
+            raise TargetError(f"{self._connection.host}: task {key} would be restarted for ever, and was not run")
+        if found["State"]["Status"] == "created":
+            self.start(key)
+        end = self._clock() + deadline
+        for line in self._followed(found["Id"], found["Name"].removeprefix("/"), end):
+            output(line)
+            if self._clock() > end:
+                break
+        if self._clock() > end:
+            grace = found["Config"].get("StopTimeout")
+            self.stop(key, STOP_GRACE if grace is None else grace)
+            raise TargetError(
+                f"{self._connection.host}: task {key} had not ended after {deadline} s and was stopped",
+                "its output is kept: docker logs shows it",
+            )
+        ended = self._connection.post(f"/containers/{found['Id']}/wait", condition="not-running")
+        return int(ended["StatusCode"])
+
+    def logs(self, key: str, since: int | None, tail: int | None) -> Iterator[LogLine]:
+        """What a container, ours or not, has written so far."""
+        query = _log_query(since="" if since is None else str(since), tail=tail)
+        with self._connection.stream("GET", f"/containers/{key}/logs", query=query) as response:
+            yield from log_lines(key, response.iter_content(None))
+
+    def follow(self, key: str, since: int | None, tail: int | None) -> Iterator[LogLine]:
+        """What a container has written and writes, until it ends."""
+        last = ""
+        for line in self.logs(key, since, tail):
+            last = line.time
+            yield line
+        yield from self._followed(key, key, None, next_moment(last) if last else str(since or ""))
+
+    def _followed(self, key: str, name: str, end: float | None, since: str = "") -> Iterator[LogLine]:
+        while end is None or self._clock() < end:
+            seconds = LISTEN_SECONDS if end is None else max(min(LISTEN_SECONDS, end - self._clock()), 1)
+            query = {**_log_query(since=since, tail=None), "follow": True}
+            with suppress(SilentError):
+                path = f"/containers/{key}/logs"
+                with self._connection.stream("GET", path, query=query, seconds=seconds) as response:
+                    for line in log_lines(name, response.iter_content(None)):
+                        since = next_moment(line.time)
+                        yield line
+                return
+
+    def _ground(self, container: Container) -> set[str]:
+        """Look that all that a container stands on is there; the volumes whose root no image may change.
+
+        An engine would make a missing volume itself, empty and not ours, and miss a network only at the start.
+        """
+        for place in container.networks:
+            self._find(container, "network", place.network)
+        volumes = {mount.volume for mount in container.mounts if isinstance(mount, VolumeMount)}
+        return {name for name in volumes if ROOT in (self._find(container, "volume", name)["Labels"] or {})}
+
+    def _find(self, container: Container, kind: str, name: str) -> Any:
+        found = self._connection.find(f"/{kind}s/{name}")
+        if found is None:
+            raise TargetError(
+                f"{self._connection.host}: {kind} {name} of container {container.name} has gone; nothing was changed",
+                "run the same command again: it makes what is missing",
+            )
+        return found
+
+    def _discard(self, found: Any) -> None:
+        self._connection.delete(f"/containers/{found['Id']}")
+        if found["HostConfig"]["ReadonlyRootfs"]:
+            filters = json.dumps({"label": [FILES_OF], "dangling": ["true"]})
+            for volume in self._connection.get("/volumes", filters=filters)["Volumes"] or ():
+                self._connection.delete(f"/volumes/{volume['Name']}")
+
+    def _own(self, key: str) -> Any:
+        found = self._own_or_none(key)
+        if found is None:
+            raise TargetError(
+                f"{self._connection.host}: there is no container {key}; nothing was changed",
+                "somebody removed it: run the same command again",
+            )
+        return found
+
+    def _own_or_none(self, key: str) -> Any:
+        found = self._connection.find(f"/containers/{key}/json")
+        if found and not self._is_ours(found["Config"]["Labels"]):
+            raise not_ours(self._connection.host, f"container {found['Name'].removeprefix('/')}")
+        return found
+
+    def _is_ours(self, labels: dict[str, str] | None) -> bool:
+        known = labels_from(labels or {})
+        return known is not None and known.owner == self._owner
+
+
+def not_ours(host: str, what: str) -> TargetError:
+    """Why something is left alone."""
+    return TargetError(
+        f"{host}: {what} was not made by floto for this product and site, and was not touched",
+        "rename or remove it by hand if it is in the way",
+    )
+
+
+def _by_folder(container: Container) -> dict[str, list[RenderedFile]]:
+    """The rendered files by the folder to unpack them in: the root, unless that cannot be written."""
+    grouped: dict[str, list[RenderedFile]] = {}
+    places = [*files_folders(container), *(mount.path for mount in container.mounts)] if container.read_only else ["/"]
+    for file in container.files:
+        around = [place for place in places if PurePosixPath(file.path).is_relative_to(place)]
+        grouped.setdefault(max(around, key=len), []).append(file)
+    return grouped
+
+
+def _log_query(since: str, tail: int | None) -> dict[str, str | int | bool]:
+    shown: dict[str, str | int | bool] = {"stdout": True, "stderr": True, "timestamps": True}
+    return {**shown, **({"since": since} if since else {}), "tail": "all" if tail is None else tail}

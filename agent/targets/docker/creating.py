@@ -1,0 +1,146 @@
+"""How a container of ours is told to an engine: pure functions from our values to the API's JSON."""
+
+from collections.abc import Collection, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from agent.labels import Labels
+from bundle_format.release.deployment import Attachment, Container, HostMount, MemoryMount, Mount, VolumeMount
+from bundle_format.release.fields import Sealed
+
+NANOSECONDS = 10**9
+
+FILES_OF = "floto.files-of"
+"""Label of the nameless volumes that hold the rendered files of a container whose root cannot be written."""
+
+
+def container_body(container: Container, labels: Labels, image: str, owned: Collection[str]) -> dict[str, Any]:
+    """The body of POST /containers/create; volumes in `owned` have a root that no image may change."""
+    return _without_none(
+        {
+            "Image": image,
+            "Cmd": _list(container.command),
+            "Entrypoint": _list(container.entrypoint),
+            "Env": [f"{name}={_plain(text)}" for name, text in container.env.items()],
+            "User": container.user,
+            "WorkingDir": container.workdir,
+            "Hostname": container.hostname,
+            "Labels": {**container.labels, **labels.to_mapping()},
+            "StopSignal": container.stop_signal,
+            "StopTimeout": container.stop_grace,
+            "Healthcheck": _healthcheck(container),
+            "ExposedPorts": {f"{port.container}/{port.protocol}": {} for port in container.ports},
+            "HostConfig": _host_config(container, owned),
+            "NetworkingConfig": {
+                "EndpointsConfig": {place.network: endpoint(container, place) for place in container.networks[:1]}
+            },
+        }
+    )
+
+
+def endpoint(container: Container, place: Attachment) -> dict[str, Any]:
+    """A container's place on a network; its own name is an alias, for a draft is called otherwise."""
+    address = {"IPv6Address" if ":" in place.address else "IPv4Address": place.address} if place.address else {}
+    return {"Aliases": [container.name, *place.aliases], "IPAMConfig": address}
+
+
+def files_folders(container: Container) -> tuple[str, ...]:
+    """Where a container whose root cannot be written needs a volume for its rendered files."""
+    if not container.read_only:
+        return ()
+    found = [PurePosixPath(mount.path) for mount in container.mounts]
+    made = []
+    for folder in sorted({PurePosixPath(file.path).parent for file in container.files}):
+        if not any(folder.is_relative_to(place) for place in found):
+            found.append(folder)
+            made.append(str(folder))
+    return tuple(made)
+
+
+def _host_config(container: Container, owned: Collection[str]) -> dict[str, Any]:
+    return {
+        "NetworkMode": container.networks[0].network if container.networks else container.network_mode,
+        "PortBindings": _port_bindings(container),
+        "Mounts": [
+            *(_mount(mount, owned) for mount in container.mounts),
+            *(_files_mount(container, folder) for folder in files_folders(container)),
+        ],
+        "RestartPolicy": {"Name": container.restart},
+        "LogConfig": {
+            "Type": container.log.driver,
+            "Config": {"max-size": str(container.log.max_size), "max-file": str(container.log.max_files)},
+        },
+        "ExtraHosts": [f"{name}:{address}" for name, address in container.extra_hosts.items()],
+        "Dns": list(container.dns),
+        "Devices": [_device(device) for device in container.devices],
+        "CapAdd": list(container.cap_add),
+        "CapDrop": list(container.cap_drop),
+        "Privileged": container.privileged,
+        "ReadonlyRootfs": container.read_only,
+        "Ulimits": [{"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in container.ulimits],
+        "Sysctls": dict(container.sysctls),
+        "ShmSize": container.shm_size or 0,
+        "NanoCpus": (container.cpu_millis or 0) * 1_000_000,
+        "Memory": container.memory or 0,
+        "Init": container.init,
+    }
+
+
+def _port_bindings(container: Container) -> Mapping[str, list[dict[str, str]]]:
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for port in container.ports:
+        place = {"HostIp": port.address, "HostPort": str(port.host)}
+        bindings.setdefault(f"{port.container}/{port.protocol}", []).append(place)
+    return bindings
+
+
+def _mount(mount: Mount, owned: Collection[str]) -> dict[str, Any]:
+    match mount:
+        case VolumeMount():
+            return {
+                "Type": "volume",
+                "Source": mount.volume,
+                "Target": mount.path,
+                "ReadOnly": mount.read_only,
+                "VolumeOptions": {"NoCopy": mount.volume in owned},
+            }
+        case HostMount():
+            return {"Type": "bind", "Source": mount.source, "Target": mount.path, "ReadOnly": mount.read_only}
+        case MemoryMount():
+            options = {"SizeBytes": mount.size or 0, "Mode": mount.mode}
+            return {"Type": "tmpfs", "Target": mount.path, "TmpfsOptions": options}
+
+
+def _files_mount(container: Container, folder: str) -> dict[str, Any]:
+    return {"Type": "volume", "Target": folder, "VolumeOptions": {"Labels": {FILES_OF: container.name}}}
+
+
+def _healthcheck(container: Container) -> dict[str, Any] | None:
+    check = container.healthcheck
+    if check is None:
+        return None
+    return {
+        "Test": list(check.test),
+        "Interval": check.interval * NANOSECONDS,
+        "Timeout": check.timeout * NANOSECONDS,
+        "Retries": check.retries,
+        "StartPeriod": check.start_period * NANOSECONDS,
+    }
+
+
+def _device(text: str) -> dict[str, str]:
+    outside, _, rest = text.partition(":")
+    inside, _, rights = rest.partition(":")
+    return {"PathOnHost": outside, "PathInContainer": inside or outside, "CgroupPermissions": rights or "rwm"}
+
+
+def _plain(text: str | Sealed) -> str:
+    return text.reveal() if isinstance(text, Sealed) else text
+
+
+def _list(words: tuple[str, ...] | None) -> list[str] | None:
+    return None if words is None else list(words)
+
+
+def _without_none(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if value is not None}

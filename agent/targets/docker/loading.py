@@ -1,0 +1,147 @@
+"""Images into an engine: what travels, what may travel at once, and the proof that it arrived."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import requests
+
+from agent.state import ImageStore, chain_ids
+from agent.targets.archive import image_archive
+from agent.targets.docker.connection import Connection, RefusedError
+from agent.targets.engine import Blobs
+from bundle_format.digest import Digest
+from bundle_format.errors import TargetError
+from bundle_format.progress import Progress, Task
+from bundle_format.release.model import Image
+
+LOAD_SECONDS = 900
+"""How long an engine may say nothing while it unpacks."""
+
+PARALLEL_LOADS = 3
+NO_ROOM = "no space left on device"
+
+
+class Loader:
+    """Sends one image at a time to one engine; safe to use from several threads."""
+
+    def __init__(self, connection: Connection, store: ImageStore, blobs: Blobs, progress: Progress) -> None:
+        self.width = PARALLEL_LOADS if store == "classic" else 1
+        self._connection = connection
+        self._store = store
+        self._blobs = blobs
+        self._progress = progress
+
+    def load(self, image: Image, held: frozenset[Digest]) -> None:
+        """Send what the engine lacks of an image, or all of it where the engine wants that."""
+        chains = chain_ids(image.layers)
+        missing = [layer for layer, chain in zip(image.layers, chains, strict=True) if chain not in held]
+        if self._store == "classic" and len(missing) < len(image.layers):
+            try:
+                self._send(image, missing)
+            except RefusedError as refused:
+                # To look for known layers before the archive's is a habit of engines, not a promise; and somebody
+                # may have pruned images meanwhile.
+                if NO_ROOM in refused.message:
+                    raise
+            else:
+                return
+        self._send(image, image.layers)
+
+    def _send(self, image: Image, layers: Sequence[Digest]) -> None:
+        size = sum(self._blobs.size(layer) for layer in dict.fromkeys(layers))
+        archive = image_archive(image, self._blobs, layers, layout=self._store != "classic")
+        where = f"{image.tag} to {self._connection.host}"
+        with self._progress.task(f"send {where}", size) as sending, self._whole_or_absent(image):
+            reply = self._connection.stream(
+                "POST",
+                "/images/load",
+                query={"quiet": False},
+                content=_counted(archive, size, sending),
+                seconds=LOAD_SECONDS,
+            )
+            with reply as response, self._progress.task(f"unpack {where}", size) as unpacking:
+                self._heed(image, response, unpacking)
+
+    @contextmanager
+    def _whole_or_absent(self, image: Image) -> Iterator[None]:
+        try:
+            yield
+        except TargetError:
+            if self._store == "containerd":
+                with suppress(TargetError):
+                    self._connection.delete(f"/images/{image.manifest}", force=True)
+            raise
+
+    def _heed(self, image: Image, response: requests.Response, unpacking: Task) -> None:
+        done = dict[str, int]()
+        for line in response.iter_lines():
+            said: dict[str, Any] = json.loads(line) if line.strip() else {}
+            if "error" in said:
+                message = f"{self._connection.host}: the engine refused image {image.tag}: {said['error']}"
+                raise RefusedError(f"{message}; no container was changed", "", requests.codes.server_error)
+            current = (said.get("progressDetail") or {}).get("current", 0)
+            layer = said.get("id", "")
+            unpacking.advance(max(current - done.get(layer, 0), 0))
+            done[layer] = max(current, done.get(layer, 0))
+
+
+def load_images(loader: Loader, images: Sequence[Image], held: Iterable[Digest]) -> None:
+    """Load `images` into an engine that holds the chains `held`.
+
+    Images that share a missing layer follow each other, so that it travels once; others load at the same time. After
+    the first failure nothing new is begun. A containerd store gets whole images one by one: it keeps what it knows.
+    """
+    waiting, present, busy = list(images), set(held), dict[Future[None], Image]()
+    pool = ThreadPoolExecutor(loader.width)
+    try:
+        while waiting or busy:
+            coming = {chain for image in busy.values() for chain in chain_ids(image.layers)}
+            for image in _disjoint(waiting, present, coming - present):
+                waiting.remove(image)
+                busy[pool.submit(loader.load, image, frozenset(present))] = image
+            for done in wait(busy, return_when=FIRST_COMPLETED).done:
+                done.result()
+                present.update(chain_ids(busy.pop(done).layers))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def image_ids(connection: Connection, images: Iterable[Image]) -> dict[Digest, str]:
+    """The engine's ids, by config digest, of those images that it holds with just the layers that were signed.
+
+    Only what the engine lists is whole: a containerd store answers for half an image, too, when asked for it by name.
+    """
+    listed = {one["Id"] for one in connection.get("/images/json", all=True)}
+    found = {}
+    for image in images:
+        for name in listed.intersection((image.config, image.manifest)):
+            held = connection.find(f"/images/{name}/json")
+            if held and tuple(held["RootFS"].get("Layers") or ()) == image.layers:
+                found[image.config] = str(name)
+    return found
+
+
+def unrecognised(host: str, image: Image) -> TargetError:
+    """What to say of an image that an engine took but does not report as what was signed."""
+    return TargetError(
+        f"{host}: the engine took image {image.tag} but does not report it as {image.config}; no container was changed",
+        "run floto-agent verify on the bundle; if it is sound, look at the engine's log",
+    )
+
+
+def _disjoint(waiting: Sequence[Image], present: set[Digest], coming: set[Digest]) -> Iterator[Image]:
+    for image in tuple(waiting):
+        missing = set(chain_ids(image.layers)) - present
+        if not missing & coming:
+            coming = coming | missing
+            yield image
+
+
+def _counted(archive: Iterator[bytes], size: int, sending: Task) -> Iterator[bytes]:
+    for piece in archive:
+        yield piece
+        sending.advance(min(len(piece), size))
+        size -= min(len(piece), size)

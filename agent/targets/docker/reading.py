@@ -1,0 +1,159 @@
+"""What an engine's JSON means: pure functions from its answers to our values of state."""
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from agent.labels import labels_from
+from agent.state import (
+    ContainerState,
+    DiskUse,
+    EngineFacts,
+    Health,
+    ImageState,
+    ImageStore,
+    NetworkState,
+    Settings,
+    Space,
+    VolumeState,
+)
+from bundle_format.digest import Digest
+from bundle_format.release.deployment import Port
+
+Json = Mapping[str, Any]
+
+_FRACTION = re.compile(r"\.\d+")
+
+
+def facts_from(version: Json, info: Json, now: float) -> EngineFacts:
+    """Who answers; `now` is our clock, in Unix seconds, when `info` arrived."""
+    status = dict(pair for pair in info.get("DriverStatus") or () if len(pair) == 2)
+    store: ImageStore = "containerd" if status.get("driver-type", "").startswith("io.containerd") else "classic"
+    major, minor = version["ApiVersion"].split(".")
+    return EngineFacts(
+        id=info["ID"],
+        name=info["Name"],
+        version=version["Version"],
+        api=(int(major), int(minor)),
+        architecture=version["Arch"],
+        store=store,
+        driver=info["Driver"],
+        root=info["DockerRootDir"],
+        skew=round(seconds_of(info["SystemTime"]) - now),
+    )
+
+
+def image_from(image: Json) -> ImageState:
+    """An image from its own JSON."""
+    return ImageState(
+        id=image["Id"],
+        layers=tuple(Digest(layer) for layer in image["RootFS"].get("Layers") or ()),
+        tags=tuple(image["RepoTags"] or ()),
+        size=image["Size"],
+    )
+
+
+def container_from(container: Json) -> ContainerState:
+    """A container from its own JSON."""
+    state = container["State"]
+    health = state.get("Health") or {}
+    lines = [probe["Output"].strip() for probe in health.get("Log") or () if probe["ExitCode"]]
+    return ContainerState(
+        id=container["Id"],
+        name=container["Name"].removeprefix("/"),
+        image=container["Image"],
+        status=state["Status"],
+        health=_health(health.get("Status", "none")),
+        restarts=container["RestartCount"],
+        exit_code=state["ExitCode"],
+        started=int(seconds_of(state["StartedAt"])),
+        labels=labels_from(container["Config"]["Labels"] or {}),
+        ports=_ports(container),
+        settings=_settings(container),
+        reason=state.get("Error") or (lines[-1] if lines else ""),
+    )
+
+
+def network_from(network: Json) -> NetworkState:
+    """A network from its place in the list of all."""
+    places = network["IPAM"]["Config"] or [{}]
+    return NetworkState(
+        id=network["Id"],
+        name=network["Name"],
+        driver=network["Driver"],
+        subnet=places[0].get("Subnet"),
+        gateway=places[0].get("Gateway"),
+        internal=network["Internal"],
+        labels=labels_from(network["Labels"] or {}),
+    )
+
+
+def volume_from(volume: Json, unready: Collection[str]) -> VolumeState:
+    """A volume from its place in the list of all; `unready` names those whose making was cut short."""
+    name = volume["Name"]
+    return VolumeState(name, volume["Driver"], name not in unready, labels_from(volume["Labels"] or {}))
+
+
+def disk_from(use: Json, space: Space | None) -> DiskUse:
+    """What fills an engine, from its `system/df`."""
+    volumes = {volume["Name"]: (volume.get("UsageData") or {}).get("Size", -1) for volume in use["Volumes"] or ()}
+    return DiskUse(
+        images=use["LayersSize"],
+        containers=sum(container.get("SizeRw", 0) for container in use["Containers"] or ()),
+        volumes={name: size if size >= 0 else None for name, size in volumes.items()},
+        space=space,
+    )
+
+
+def seconds_of(time: str) -> float:
+    """RFC 3339 as Unix seconds; 0 for the engine's way to say never (year 1)."""
+    moment = datetime.fromisoformat(_FRACTION.sub(lambda found: found[0][:7], time.replace("Z", "+00:00")))
+    return max(moment.timestamp(), 0.0) if moment.year > 1 else 0.0
+
+
+def _health(said: str) -> Health:
+    known: Mapping[str, Health] = {"starting": "starting", "healthy": "healthy", "unhealthy": "unhealthy"}
+    return known.get(said, "none")
+
+
+def _ports(container: Json) -> tuple[Port, ...]:
+    # A running container's ports are what it really has; of the others only the wish is known.
+    actual = container["NetworkSettings"].get("Ports") or {}
+    bindings = actual if any(actual.values()) else container["HostConfig"].get("PortBindings") or {}
+    ports = []
+    for inside, places in bindings.items():
+        number, _, protocol = inside.partition("/")
+        for place in places or ():
+            if place["HostPort"] not in ("", "0"):
+                address = place.get("HostIp") or "0.0.0.0"  # noqa: S104  # so the engine says "all"
+                ports.append(_port(int(number), int(place["HostPort"]), protocol, address))
+    return tuple(ports)
+
+
+def _port(container: int, host: int, protocol: str, address: str) -> Port:
+    spoken: Mapping[str, Literal["tcp", "udp", "sctp"]] = {"tcp": "tcp", "udp": "udp", "sctp": "sctp"}
+    return Port(container=container, host=host, protocol=spoken[protocol], address=address)
+
+
+def _settings(container: Json) -> Settings:
+    config, host = container["Config"], container["HostConfig"]
+    return Settings(
+        command=tuple(config["Cmd"] or ()),
+        entrypoint=tuple(config["Entrypoint"] or ()),
+        env=dict(line.partition("=")[::2] for line in config["Env"] or ()),
+        user=config["User"],
+        workdir=config["WorkingDir"],
+        restart=host["RestartPolicy"]["Name"] or "no",
+        memory=host["Memory"],
+        cpu_millis=host["NanoCpus"] // 1_000_000,
+        privileged=host["Privileged"],
+        read_only=host["ReadonlyRootfs"],
+        networks=tuple(sorted(container["NetworkSettings"]["Networks"])),
+        mounts=tuple(sorted(_mount(mount) for mount in host.get("Mounts") or () if mount.get("Source", "tmpfs"))),
+    )
+
+
+def _mount(mount: Json) -> str:
+    kind = "host" if mount["Type"] == "bind" else mount["Type"]
+    return f"{kind}:{mount.get('Source', '')}:{mount['Target']}:{'ro' if mount.get('ReadOnly') else 'rw'}"

@@ -1,0 +1,115 @@
+"""A way to an engine's socket over ssh: a child of the OpenSSH client that forwards it to a private socket here."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Timer
+from urllib.parse import urlsplit
+
+from bundle_format.errors import TargetError
+from bundle_format.release.deployment import Access
+
+READY = "floto-ready"
+REMOTE_SOCKET = "/var/run/docker.sock"
+LOGIN_SECONDS = 30
+
+_OPTIONS = {
+    "BatchMode": "yes",
+    "ConnectTimeout": "10",
+    "ExitOnForwardFailure": "yes",
+    "ServerAliveInterval": "10",
+    "ServerAliveCountMax": "3",
+    "StrictHostKeyChecking": "yes",
+    "StreamLocalBindUnlink": "yes",
+}
+
+
+class Tunnel:
+    """An ssh login that lives until `close`, or until the agent dies: it ends with its standard input."""
+
+    def __init__(self, host: str, access: Access) -> None:
+        """Log in and wait until the forwarding stands; TargetError with what ssh said if it does not."""
+        self._folder = tempfile.TemporaryDirectory(prefix="floto-")
+        self._errors = Path(self._folder.name, "stderr")
+        self.address, local = self._ends()
+        command = ["ssh", *_arguments(access, local), f"echo {READY}; cat"]
+        try:
+            with self._errors.open("wb") as errors:
+                self._child = subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=_environment()
+                )
+        except OSError as error:
+            self._folder.cleanup()
+            raise TargetError(
+                f"{host}: cannot start the ssh client: {error}; nothing was changed", "install OpenSSH's client"
+            ) from error
+        if not self._stands():
+            said = self.complaint() or f"no login within {LOGIN_SECONDS} s"
+            self.close()
+            raise TargetError(
+                f"{host}: no ssh login at {access.engine}: {said}; nothing was changed",
+                "try the same with ssh by hand; the host's key must be in the known hosts and no question be asked",
+            )
+
+    def close(self) -> None:
+        """Log out; harmless when repeated."""
+        self._child.kill()
+        self._child.wait()
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe:
+                pipe.close()
+        self._folder.cleanup()
+
+    def complaint(self) -> str:
+        """What ssh said went wrong, empty if nothing."""
+        try:
+            said = self._errors.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "; ".join(line for line in said.splitlines()[-3:] if line.strip())
+
+    def _stands(self) -> bool:
+        timer = Timer(LOGIN_SECONDS, self._child.kill)
+        timer.start()
+        try:
+            assert self._child.stdout
+            lines: Iterator[bytes] = iter(self._child.stdout.readline, b"")
+            return any(line.strip() == READY.encode() for line in lines)
+        finally:
+            timer.cancel()
+
+    def _ends(self) -> tuple[str, str]:
+        # Windows' Python knows no unix sockets: there a port of the loopback serves.
+        if sys.platform != "win32":
+            path = f"{self._folder.name}/engine"
+            return f"unix://{path}", path
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        return f"tcp://127.0.0.1:{port}", f"127.0.0.1:{port}"
+
+
+def _arguments(access: Access, local: str) -> list[str]:
+    url = urlsplit(access.engine)
+    options = dict(_OPTIONS)
+    if access.ssh_known_hosts:
+        options |= {"UserKnownHostsFile": access.ssh_known_hosts, "GlobalKnownHostsFile": "none"}
+    if access.ssh_key:
+        options |= {"IdentitiesOnly": "yes", "IdentityFile": access.ssh_key}
+    arguments = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
+    arguments += ["-T", "-L", f"{local}:{url.path if len(url.path) > 1 else REMOTE_SOCKET}"]
+    if url.port:
+        arguments += ["-p", str(url.port)]
+    if url.username:
+        arguments += ["-l", url.username]
+    return [*arguments, "--", url.hostname or ""]
+
+
+def _environment() -> dict[str, str]:
+    # A frozen agent points the loader at its own libraries; the system's ssh needs the system's.
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(("LD_", "DYLD_", "PYTHON", "_PYI"))
+    }
