@@ -81,6 +81,15 @@ class Terminal:
         """Print one or more lines of the result."""
         self._output.write(escape(text) + "\n")
 
+    def content(self, content: bytes) -> None:
+        """Print a file: its very bytes for a program or another file, for a person what a terminal can bear."""
+        if self._output.isatty():
+            self._output.write(escape(content.decode("utf-8", "replace")))
+            return
+        self._output.flush()
+        self._output.buffer.write(content)
+        self._output.buffer.flush()
+
     def warn(self, text: str) -> None:
         """Print lines that are no part of the result."""
         self._output.flush()

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from builder.language.evaluation import Evaluation, Place
-from builder.rehearsal.samples import SAMPLE_KEY, sample_values
+from builder.rehearsal.masked import KEY, masked
 from bundle_format.errors import DefinitionError
-from bundle_format.release.fields import Sealed
-from bundle_format.release.late import Known, names, occurrences, substitute
+from bundle_format.release.late import names, occurrences, samples, substitute
 from bundle_format.release.model import Parameter, Scalar, Variant
 from bundle_format.release.value import Path
 from bundle_format.site.sitefile import Site
@@ -47,10 +46,10 @@ def explain(way: str, evaluation: Evaluation, variant: Variant, site: Site | Non
     template = _template_of(tree)
     said = [tree, *(variant.objects["template"][name] for name in template)]
     known = known_values(evaluation, site)
-    givers = tuple(_giver(name, evaluation, known, site) for name in sorted(names(said)))
+    givers = tuple(_giver(name, evaluation, known[name], site) for name in sorted(names(said)))
     return Origin(
         path=path,
-        value=substitute(tree, known, SAMPLE_KEY),
+        value=substitute(tree, known, KEY),
         place=evaluation.places.get("/".join(map(str, path[:2]))),
         givers=givers,
         template=variant.objects["template"][template[0]]["file"] if template else "",
@@ -65,11 +64,10 @@ def uses(name: str, evaluation: Evaluation, variant: Variant) -> list[Path]:
     return [path for path, waiting in occurrences(variant.objects) if waiting == name]
 
 
-def known_values(evaluation: Evaluation, site: Site | None) -> Known:
+def known_values(evaluation: Evaluation, site: Site | None) -> dict[str, Scalar]:
     """The values of a site, or samples; a secret is shown by its name."""
-    values = sample_values(evaluation.parameters)
-    shown = {name: f"(secret {name})" if isinstance(value, Sealed) else value for name, value in values.items()}
-    return shown if site is None else shown | site.parameters
+    secrets = {name: masked(name) for name, parameter in evaluation.parameters.items() if parameter.type == "secret"}
+    return samples(evaluation.parameters) | secrets | (site.parameters if site else {})
 
 
 def _follow(way: str, tree: Any, path: Path = ()) -> tuple[Path, Any]:
@@ -106,10 +104,8 @@ def _template_of(tree: Any) -> list[str]:
     return [tree["template"]] if isinstance(tree, Mapping) and isinstance(tree.get("template"), str) else []
 
 
-def _giver(name: str, evaluation: Evaluation, known: Known, site: Site | None) -> Giver:
+def _giver(name: str, evaluation: Evaluation, value: Scalar, site: Site | None) -> Giver:
     parameter = evaluation.parameters[name]
-    value = known[name]
-    assert not isinstance(value, Sealed)
     return Giver(name, parameter, evaluation.places.get(f"param/{name}"), value, _given(name, parameter, site))
 
 

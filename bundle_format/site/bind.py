@@ -1,7 +1,6 @@
 """A release bound to a site: late values filled in, templates rendered, rules judged, every fault told at once."""
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
@@ -27,7 +26,7 @@ from bundle_format.release.model import File, Release, Variant
 from bundle_format.release.rules import judge, parameters_of, told_values
 from bundle_format.release.templates import render
 from bundle_format.release.value import Fault, FaultyError, Path, Value, faults_of, told
-from bundle_format.site.conflicts import conflicts
+from bundle_format.site.conflicts import address_conflicts, conflicts
 from bundle_format.site.sitefile import Site, variant_of
 
 KINDS: Final = ("host", "data_disk", "network", "volume", "template", "container", "task", "document")
@@ -42,15 +41,6 @@ T = TypeVar("T")
 V = TypeVar("V", bound=Value)
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What binding needs beside values: the site's `key`, the release's files, and the places of faults."""
-
-    key: bytes
-    files: Files
-    locate: Locate
-
-
 def bind(release: Release, site: Site, secrets: Mapping[str, str], key: bytes, files: Files) -> Deployment:
     """What shall be on `site`; texts with a secret in them are Sealed under the site's `key`.
 
@@ -58,39 +48,52 @@ def bind(release: Release, site: Site, secrets: Mapping[str, str], key: bytes, f
     ports and addresses given twice.
     """
     variant = variant_of(release, site.choices)
-    known: Known = {**site.parameters, **{name: Sealed(text, key) for name, text in secrets.items()}}
-    if unknown := sorted(names(variant.objects) - set(known)):
-        raise ParameterError(f"no value for {', '.join(unknown)}", f"Write them into {site.file}.")
     locate = _locator(site, variant)
-    deployment, faults = bind_variant(release, variant, site, known, Means(key, files, locate))
-    faults += [locate(path, message) for path, message in conflicts(deployment, declared_names(release, variant))]
-    faults += _broken_rules(release, site, known)
+    deployment, faults = bind_variant(release, variant, site, secrets=secrets, key=key, files=files, locate=locate)
+    faults += [locate(path, message) for path, message in address_conflicts(deployment)]
+    faults += _broken_rules(release, site, _known(site, secrets, key))
     if faults:
         raise ParameterError(told(faults), f"Mend {site.file} where it is at fault; nothing was changed.")
     return deployment
 
 
 def bind_variant(
-    release: Release, variant: Variant, site: Site, known: Known, means: Means
+    release: Release,
+    variant: Variant,
+    site: Site,
+    *,
+    secrets: Mapping[str, str],
+    key: bytes,
+    files: Files,
+    locate: Locate,
 ) -> tuple[Deployment, list[Fault]]:
-    """A deployment of all that can be read once `known` is filled in, and the faults of all that cannot."""
-    binding = _Binding(release, substitute(variant.objects, known, means.key), means)
-    return binding.deployment(site), binding.faults
+    """A deployment of all that can be read, and the faults of all that cannot; a builder may try sample values."""
+    known = _known(site, secrets, key)
+    if unknown := sorted(names(variant.objects) - set(known)):
+        raise ParameterError(f"no value for {', '.join(unknown)}", "Write them into the site's file.")
+    binding = _Binding(release, substitute(variant.objects, known, key), key, files, locate)
+    deployment = binding.deployment(site)
+    declared = {kind: variant.objects.get(kind, {}).keys() for kind in KINDS} | {"image": release.images.keys()}
+    clashes = [locate(path, message) for path, message in conflicts(deployment, declared)]
+    return deployment, [*binding.faults, *clashes]
 
 
-def declared_names(release: Release, variant: Variant) -> Mapping[str, Collection[str]]:
-    """The names of each kind that a variant declares."""
-    return {kind: variant.objects.get(kind, {}).keys() for kind in KINDS} | {"image": release.images.keys()}
+def _known(site: Site, secrets: Mapping[str, str], key: bytes) -> Known:
+    return {**site.parameters, **{name: Sealed(text, key) for name, text in secrets.items()}}
 
 
 class _Binding:
     """Reads the trees of a variant, in which nothing is open any more."""
 
-    def __init__(self, release: Release, trees: Mapping[str, Mapping[str, Any]], means: Means) -> None:
+    def __init__(
+        self, release: Release, trees: Mapping[str, Mapping[str, Any]], key: bytes, files: Files, locate: Locate
+    ) -> None:
         self.faults: list[Fault] = []
         self._release = release
         self._trees = trees
-        self._means = means
+        self._key = key
+        self._files = files
+        self._locate = locate
         self._templates: dict[str, str | Sealed] = {}
 
     def deployment(self, site: Site) -> Deployment:
@@ -123,7 +126,7 @@ class _Binding:
         try:
             return kind.model_validate(tree)
         except ValidationError as error:
-            self.faults += [self._means.locate((*path, *inner), message) for inner, message in faults_of(error)]
+            self.faults += [self._locate((*path, *inner), message) for inner, message in faults_of(error)]
             return None
 
     def _named(self, kind: type[V]) -> Callable[[Path, str, Any], V | None]:
@@ -138,7 +141,7 @@ class _Binding:
         if template is None or content is None:
             return None
         try:
-            return render(template.file, content.decode("utf-8"), template.vars, self._means.key)
+            return render(template.file, content.decode("utf-8"), template.vars, self._key)
         except UnicodeDecodeError:
             self.faults.append(Fault("the template is no UTF-8 text", template.file))
         except FaultyError as error:
@@ -148,9 +151,9 @@ class _Binding:
     def _content(self, path: Path, name: str) -> bytes | None:
         file = self._release.files.get(name)
         if file is None:
-            self.faults.append(self._means.locate(path, f"the release carries no file {name!r}"))
+            self.faults.append(self._locate(path, f"the release carries no file {name!r}"))
             return None
-        return self._means.files(file)
+        return self._files(file)
 
     def _container(self, path: Path, name: str, tree: Mapping[str, Any]) -> Container | None:
         placed = [
@@ -175,7 +178,7 @@ class _Binding:
                 content = text.encode()
                 return RenderedFile(content=content, digest=digest_of(content), **where)
         if placement.template not in self._trees.get("template", {}):
-            self.faults.append(self._means.locate(path, f"there is no template {placement.template!r}"))
+            self.faults.append(self._locate(path, f"there is no template {placement.template!r}"))
         return None
 
     def _task(self, path: Path, name: str, tree: Mapping[str, Any]) -> OneOff | None:

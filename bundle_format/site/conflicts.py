@@ -15,12 +15,7 @@ _ANY = {"0.0.0.0", "::"}  # noqa: S104  # compared with, not listened on
 
 
 def conflicts(deployment: Deployment, declared: Mapping[str, Collection[str]]) -> list[Found]:
-    """Everything that could not be done as it is written; `declared` are the names of each kind, faulty ones too."""
-    return [*lasting_conflicts(deployment, declared), *_addresses(deployment)]
-
-
-def lasting_conflicts(deployment: Deployment, declared: Mapping[str, Collection[str]]) -> list[Found]:
-    """Those that are there on every site: sample addresses know nothing of each other, all else is told with them."""
+    """What could not be done as it is written; `declared` are the names of each kind, faulty ones too."""
     return [
         *_unknown_names(deployment, declared),
         *_circles(deployment),
@@ -99,7 +94,8 @@ def _engine(deployment: Deployment, host: str) -> str:
     return access.engine if access else host
 
 
-def _addresses(deployment: Deployment) -> Iterator[Found]:
+def address_conflicts(deployment: Deployment) -> Iterator[Found]:
+    """Addresses outside their networks or given twice: to be asked of a site's own values, not of samples."""
     taken: dict[tuple[str, str, str], str] = {}
     for path, container in _runs(deployment):
         for place, attachment in enumerate(container.networks):

@@ -121,3 +121,15 @@ def test_threat_36_what_is_printed_holds_no_control_or_invisible_sign(text: str)
     assert not set(shown) & set("\u200b\u200e\u202a\u202e\u2066\u2069\ufeff\n\r\x1b")
     shown.encode("utf-8")
     assert escape(shown) == shown
+
+
+def test_a_file_reaches_a_program_byte_by_byte_and_a_person_without_its_controls() -> None:
+    behind = io.BytesIO()
+    piped = io.TextIOWrapper(behind, encoding="utf-8", newline="\n")
+    terminal = Terminal(piped, io.StringIO(), io.StringIO())
+    terminal.say("before")
+    terminal.content(b"\xff\x1b[2J\r\n")
+    assert behind.getvalue() == b"before\n\xff\x1b[2J\r\n"
+    shown = Typed("", terminal=True)
+    Terminal(shown, io.StringIO(), io.StringIO()).content(b"a\x1b[2J\n")
+    assert shown.getvalue() == "a\\x1b[2J\n"

@@ -1,4 +1,4 @@
-"""A definition tried before anything is built: what would fail on every site fails here, at its place."""
+"""A definition before anything is built: bound to a site, and asked where its values are from."""
 
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,9 @@ import pytest
 from builder.language.evaluation import Evaluation, Place, Pull
 from builder.project import Project
 from builder.rehearsal.draft import draft
+from builder.rehearsal.masked import bind_draft
 from builder.rehearsal.origin import explain, uses
-from builder.rehearsal.samples import rehearse
-from bundle_format.errors import DefinitionError
+from bundle_format.errors import DefinitionError, ParameterError
 from bundle_format.release.model import Choice, Parameter, Rule, Variant
 from bundle_format.site.sitefile import Site, read_site
 
@@ -61,90 +61,31 @@ def evaluation(**changes: Any) -> Evaluation:
     return Evaluation(**values | changes)
 
 
-def with_container(**changes: Any) -> Evaluation:
-    one, two = evaluation().variants
-    changed = {**two.objects, "container": {"web": WEB | changes}}
-    return evaluation(variants=(one, Variant(when=two.when, objects=changed)))
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "app.conf.j2").write_text("{{ domain }}\n{{ password }}\n", encoding="utf-8")
     return tmp_path
 
 
-def faults(made: Evaluation, folder: Path) -> list[str]:
-    return list(map(str, rehearse(draft(made, Project(folder)), made.places)))
-
-
 def site(made: Evaluation, folder: Path) -> Site:
     return read_site(SITE.encode(), Path("site.toml"), draft(made, Project(folder)).release)
 
 
-def test_a_sound_definition_has_no_faults_in_any_variant(folder: Path) -> None:
-    assert faults(evaluation(), folder) == []
+def test_a_site_is_bound_before_anything_is_built_and_secrets_are_named_only(folder: Path) -> None:
+    made = evaluation(rules=(Rule(expression=["<", 40, ["len", {"$param": "password"}]], message="too short"),))
+    sketch = draft(made, Project(folder))
+    web = bind_draft(sketch, site(made, folder), None).containers["web"]
+    assert web.files[0].content == b"krk.example\n(secret password)\n"
+    assert web.files[1].content == b"", "the artifact is not fetched"
 
 
-def test_what_is_wrong_in_one_variant_only_is_told_once_at_the_call(folder: Path) -> None:
-    assert faults(with_container(image="wob", workdir="srv"), folder) == [
-        "site.star:7:1: error: container web: workdir: must be an absolute path without '..'",
-    ]
-    assert faults(with_container(image="wob"), folder) == [
-        "site.star:7:1: error: container web: image: there is no image 'wob'; did you mean 'web'?",
-    ]
-
-
-def test_threat_33_a_secret_in_a_label_is_refused_before_any_site(folder: Path) -> None:
-    (fault,) = faults(with_container(labels={"dsn": {"$text": ["x", {"$param": "password"}]}}), folder)
-    assert "container web: labels.dsn: a secret cannot stand here" in fault
-
-
-def test_names_that_a_template_was_not_given_are_told_once(folder: Path) -> None:
-    (folder / "app.conf.j2").write_text("{{ domain }}\n{{ pasword }}\n", encoding="utf-8")
-    assert faults(evaluation(), folder) == [
-        "app.conf.j2:2:4: error: 'pasword' is not among its vars (domain, password); did you mean 'password'?"
-    ]
-
-
-def test_a_template_that_fails_on_sample_values_is_told_at_its_line(folder: Path) -> None:
-    (folder / "app.conf.j2").write_text("\n{{ domain.name }}\n", encoding="utf-8")
-    assert faults(evaluation(), folder) == ["app.conf.j2:2: error: 'str object' has no attribute 'name'"]
-
-
-def test_a_template_that_is_no_text_is_told(folder: Path) -> None:
-    (folder / "app.conf.j2").write_bytes(b"\xff\xfe")
-    assert faults(evaluation(), folder) == ["app.conf.j2: error: the template is no UTF-8 text"]
-
-
-def test_a_rule_whose_operands_do_not_fit_is_told_and_one_that_samples_break_is_not(folder: Path) -> None:
-    wrong = Rule(expression=["<", {"$param": "domain"}, 3], message="short domain")
-    broken = Rule(expression=[">", {"$param": "port"}, 9000], message="high port")
-    assert faults(evaluation(rules=(wrong, broken)), folder) == [
-        "error: check 0: check('short domain'): '<' does not fit its operands"
-    ]
-
-
-def test_a_parameter_that_refuses_its_default_is_told_at_its_call(folder: Path) -> None:
-    parameters = evaluation().parameters | {"domain": Parameter(type="fqdn", default="not a domain")}
-    assert faults(evaluation(parameters=parameters), folder) == [
-        "site.star:2:10: error: param domain: its default 'not a domain' must be a DNS name such as shop.example.net"
-    ]
-
-
-def test_sample_ports_and_addresses_do_not_clash(folder: Path) -> None:
-    parameters = evaluation().parameters | {
-        name: Parameter(type=kind)  # type: ignore[arg-type]
-        for name, kind in (("p1", "port"), ("p2", "port"), ("a1", "ip"), ("lan", "cidr"))
-    }
-    ports = [{"container": port, "host": {"$param": f"p{port}"}} for port in (1, 2)]
-    objects = evaluation().variants[0].objects | {
-        "network": {"back": {"subnet": {"$param": "lan"}}},
-        "container": {
-            "web": WEB | {"ports": ports, "networks": [{"network": "back", "address": {"$param": "a1"}}]},
-        },
-    }
-    made = evaluation(parameters=parameters, variants=(Variant(when={}, objects=objects),))
-    assert faults(made, folder) == []
+def test_a_site_is_bound_with_its_secrets_where_they_are_asked_for(folder: Path) -> None:
+    made = evaluation(rules=(Rule(expression=["<", 40, ["len", {"$param": "password"}]], message="too short"),))
+    sketch = draft(made, Project(folder))
+    with pytest.raises(ParameterError, match=r"too short \(password = \(secret\)\)"):
+        bind_draft(sketch, site(made, folder), {"password": "hunter2"})
+    web = bind_draft(sketch, site(made, folder), {"password": "h" * 41}).containers["web"]
+    assert web.files[0].content == b"krk.example\n" + b"h" * 41 + b"\n"
 
 
 def test_a_value_is_explained_by_its_call_its_parameters_and_who_gave_them(folder: Path) -> None:
