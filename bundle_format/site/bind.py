@@ -25,9 +25,9 @@ from bundle_format.release.late import Known, names, substitute
 from bundle_format.release.model import File, Release, Variant
 from bundle_format.release.rules import judge, parameters_of, told_values
 from bundle_format.release.templates import render
-from bundle_format.release.value import Fault, FaultyError, Path, Value, faults_of, told
+from bundle_format.release.value import Fault, FaultyError, Path, Value, faults_of
 from bundle_format.site.conflicts import address_conflicts, conflicts
-from bundle_format.site.sitefile import Site, variant_of
+from bundle_format.site.sitefile import FaultySiteError, Site, variant_of
 
 KINDS: Final = ("host", "data_disk", "network", "volume", "template", "container", "task", "document")
 
@@ -44,7 +44,7 @@ V = TypeVar("V", bound=Value)
 def bind(release: Release, site: Site, secrets: Mapping[str, str], key: bytes, files: Files) -> Deployment:
     """What shall be on `site`; texts with a secret in them are Sealed under the site's `key`.
 
-    ParameterError with every fault: values that do not fit their place, templates that fail, rules that are broken,
+    FaultySiteError with every fault: values that do not fit their place, templates that fail, rules that are broken,
     ports and addresses given twice.
     """
     variant = variant_of(release, site.choices)
@@ -53,7 +53,7 @@ def bind(release: Release, site: Site, secrets: Mapping[str, str], key: bytes, f
     faults += [locate(path, message) for path, message in address_conflicts(deployment)]
     faults += _broken_rules(release, site, _known(site, secrets, key))
     if faults:
-        raise ParameterError(told(faults), f"Mend {site.file} where it is at fault; nothing was changed.")
+        raise FaultySiteError(faults, f"Mend {site.file} where it is at fault; nothing was changed.")
     return deployment
 
 

@@ -5,10 +5,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Final
 
-from bundle_format.errors import ParameterError
 from bundle_format.release.model import Parameter
-from bundle_format.release.value import Fault, told
-from bundle_format.site.sitefile import SecretSource, Site
+from bundle_format.release.value import Fault
+from bundle_format.site.sitefile import FaultySiteError, SecretSource, Site
 
 MAX_SIZE: Final = 64 << 10
 """Bytes of a file with a secret: room for a key or a chain of certificates."""
@@ -27,7 +26,7 @@ def read_secrets(
     """The texts of the `wanted` secrets, without the line's end that an editor leaves.
 
     Files and environment come first, so that nobody types in vain; `ask` is None where there is no terminal.
-    ParameterError with every fault.
+    FaultySiteError with every fault.
     """
     faults: list[Fault] = []
     secrets: dict[str, str] = {}
@@ -39,7 +38,7 @@ def read_secrets(
         except ValueError as error:
             faults.append(site.fault(("params", name), f"params.{name}: {error}"))
     if faults:
-        raise ParameterError(told(faults), "Put each secret alone in its place, as UTF-8 text; nothing was changed.")
+        raise FaultySiteError(faults, "Put each secret alone in its place, as UTF-8 text; nothing was changed.")
     return secrets
 
 

@@ -28,6 +28,14 @@ T = TypeVar("T")
 V = TypeVar("V", bound=Value)
 
 
+class FaultySiteError(ParameterError):
+    """A site's file, its secrets or its values are at fault: all that is wrong, by line and column."""
+
+    def __init__(self, faults: Iterable[Fault], hint: str) -> None:
+        self.faults = tuple(faults)
+        super().__init__(told(self.faults), hint)
+
+
 class SecretSource(Value):
     """Where a site keeps a secret; `file` is absolute."""
 
@@ -59,27 +67,31 @@ class Site(Value):
 
 
 def load_site(path: Path, release: Release) -> Site:
-    """Read a site's file from disk; ParameterError with every fault, by line and column."""
+    """Read a site's file from disk; FaultySiteError with every fault, by line and column."""
+    return read_site(site_content(path), path, release)
+
+
+def site_content(path: Path) -> bytes:
+    """The bytes of a site's file, as it is kept with what was made of it; ParameterError if it cannot be read."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise ParameterError(
             f"{path}: error: the site's file cannot be read: {error.strerror}",
             "Name it with --site FILE; docs/site.md tells how to write one.",
         ) from error
-    return read_site(content, path, release)
 
 
 def read_site(content: bytes, path: Path, release: Release) -> Site:
-    """Read the file that lies at `path`; relative paths in it are relative to it. ParameterError as above."""
+    """Read the file that lies at `path`; relative paths in it are relative to it. FaultySiteError as above."""
     try:
         toml = parse_toml(content, str(path))
     except FaultyError as error:
-        raise ParameterError(str(error)) from error
+        raise FaultySiteError(error.faults, f"Mend {path} and try again; nothing was changed.") from error
     reading = _Reading(toml, path)
     site = _site(reading, release)
     if reading.faults:
-        raise ParameterError(told(reading.faults), f"Mend {path} and try again; nothing was changed.")
+        raise FaultySiteError(reading.faults, f"Mend {path} and try again; nothing was changed.")
     return site
 
 
