@@ -57,14 +57,25 @@ class Verb:
 
 @dataclass(frozen=True)
 class VerbTable:
-    """A program's verbs in the order of its help: each a module of `package` whose VERB is imported when needed."""
+    """A program's verbs in the order of its help: modules of `package`, imported when needed, each with its VERB.
+
+    A verb is named as it is typed, behind the room of the package that its module lies in: `changes/roll-back`.
+    """
 
     package: str
-    names: tuple[str, ...]
+    places: tuple[str, ...]
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """The module of each verb."""
+        return {
+            place.rpartition("/")[2]: f"{self.package}.{place.replace('/', '.').replace('-', '_')}"
+            for place in self.places
+        }
 
     def load(self, name: str) -> Verb:
-        """Import the verb's module; hyphens in `name` are underscores there."""
-        verb = import_module(f"{self.package}.{name.replace('-', '_')}").VERB
+        """Import the verb's module."""
+        verb = import_module(self.modules[name]).VERB
         assert isinstance(verb, Verb)
         return verb
 
@@ -158,11 +169,11 @@ def run_program(name: str, version: str, description: str, verbs: VerbTable, arg
 
 
 def _needed(verbs: VerbTable, argv: Sequence[str]) -> Iterable[Verb]:
-    if argv and argv[0] in verbs.names:
+    if argv and argv[0] in verbs.modules:
         return [verbs.load(argv[0])]
     if argv and argv[0] == "--version":
         return []
-    return [verbs.load(name) for name in verbs.names if find_spec(f"{verbs.package}.{name.replace('-', '_')}")]
+    return [verbs.load(name) for name, module in verbs.modules.items() if find_spec(module)]
 
 
 def _parser(name: str, version: str, description: str, verbs: Iterable[Verb]) -> argparse.ArgumentParser:

@@ -16,8 +16,8 @@ SECRET = re.compile(r"^--(pass(word|phrase)?|secret|token|pin)$")
 
 
 def options(table: VerbTable) -> Iterator[str]:
-    for name in table.names:
-        if find_spec(f"{table.package}.{name.replace('-', '_')}"):
+    for name, module in table.modules.items():
+        if find_spec(module):
             parser = argparse.ArgumentParser()
             table.load(name).configure(parser)
             yield from _of(parser)
