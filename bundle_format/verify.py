@@ -1,14 +1,18 @@
 """Looking at every byte of a bundle: what is damaged, and where that is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bundle_format.digest import Digest
 from bundle_format.errors import DamageError
+from bundle_format.layout.frames import FRAME
 from bundle_format.layout.medium import Medium, Place
 from bundle_format.layout.payload import Extent, Head, file_extents
 from bundle_format.parallel import Workers
 from bundle_format.progress import Progress
+
+Run = list[Extent]
+"""Extents that lie one after the other and are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,27 +42,53 @@ def find_damage(copies: Sequence[Medium], head: Head, pool: Workers, progress: P
     Of a pipe, what went by before is left out: it was verified when it was read.
     """
     first, *others = copies
-    extents = [extent for extent in file_extents(head) if extent.offset >= first.position]
 
-    def read(extent: Extent) -> tuple[Extent, bytes]:
-        return extent, _read(first, extent)
+    def read(run: Run) -> tuple[Run, list[bytes]]:
+        return run, _read_run(first, run)
 
-    def judged(extent_and_content: tuple[Extent, bytes]) -> Damage | None:
-        extent, content = extent_and_content
-        if _holds(head, extent, content):
-            return None
-        healed = any(_holds(head, extent, _read(other, extent)) for other in others)
-        return _damage(first, extent, healed=healed)
+    def damage_in(run_and_contents: tuple[Run, list[bytes]]) -> tuple[int, list[Damage]]:
+        run, contents = run_and_contents
+        bad = [extent for extent, content in zip(run, contents, strict=True) if not _holds(head, extent, content)]
+        return _size_of(run), [
+            _damage(first, extent, healed=any(_holds(head, extent, _read(other, extent)) for other in others))
+            for extent in bad
+        ]
 
+    ahead = (extent for extent in file_extents(head) if extent.offset >= first.position)
     with progress.task("verifying", head.page.total) as task:
-        for extent, damage in zip(extents, pool.in_order(judged, map(read, extents)), strict=True):
-            task.advance(extent.size)
-            if damage is not None:
-                yield damage
-    surplus = _read(first, Extent(head.page.total, 1, ""))
-    if surplus:
+        for size, found in pool.in_order(damage_in, map(read, _runs(ahead))):
+            task.advance(size)
+            yield from found
+    if _read(first, Extent(head.page.total, 1, "")):
         size = (first.size or head.page.total + 1) - head.page.total
         yield Damage("surplus bytes after the end", head.page.total, size, first.places(head.page.total, size))
+
+
+def _runs(extents: Iterable[Extent]) -> Iterator[Run]:
+    """Neighbours together up to the size of a frame, so that small blobs cost no more than large ones."""
+    run: Run = []
+    size = 0
+    for extent in extents:
+        if run and size + extent.size > FRAME:
+            yield run
+            run, size = [], 0
+        run.append(extent)
+        size += extent.size
+    if run:
+        yield run
+
+
+def _size_of(run: Run) -> int:
+    return sum(extent.size for extent in run)
+
+
+def _read_run(medium: Medium, run: Run) -> list[bytes]:
+    size = _size_of(run)
+    content = _read(medium, Extent(run[0].offset, size, ""))
+    if len(content) < size and medium.position == 0:
+        return [_read(medium, extent) for extent in run]  # something refuses or is missing: what lies beside may not be
+    start = run[0].offset
+    return [content[extent.offset - start :][: extent.size] for extent in run]
 
 
 def _read(medium: Medium, extent: Extent) -> bytes:

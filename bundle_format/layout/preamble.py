@@ -179,7 +179,7 @@ def section(content: bytes) -> bytes:
 
 def section_content(stored: bytes) -> bytes:
     """What a section holds; ValueError when its head is not that of a section of its size."""
-    if _SECTION.pack(_SKIPPABLE, len(stored) - SECTION_HEAD) != stored[:SECTION_HEAD]:
+    if len(stored) < SECTION_HEAD or _SECTION.pack(_SKIPPABLE, len(stored) - SECTION_HEAD) != stored[:SECTION_HEAD]:
         raise ValueError("not the head of a section")
     return stored[SECTION_HEAD:]
 
