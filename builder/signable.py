@@ -94,7 +94,8 @@ def _root(path: Path, document: Document) -> Signable:
 
 def _authorisation(path: Path, document: Document) -> Signable:
     content = payload_of(document, Authorisation)
-    what = f"authorisation for {content.site or 'any site'} of {content.product}: {content.reason}"
+    purpose = f"reset for {content.reset.challenge!r}" if content.reset else f"leave for {content.site or 'any site'}"
+    what = f"{purpose}, {content.product}: {content.reason}"
     return Signable(path, what, document.fingerprint, document.message, document, ())
 
 

@@ -58,7 +58,9 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     if arguments.json:
         terminal.json({"challenge": trust.challenge, "products": [_json(one) for one in trust.enrolments.values()]})
     elif not trust.enrolments:
-        terminal.say("nothing is enrolled" + (f"; the challenge is: {trust.challenge}" if trust.challenge else ""))
+        terminal.say("nothing is enrolled")
+        if trust.challenge:
+            terminal.say(f"the memory of this site was lost or tampered with; its challenge: {trust.challenge}")
     else:
         terminal.say("\n\n".join(_told(one, int(time.time())) for one in trust.enrolments.values()))
     return ExitCode.DONE
