@@ -32,8 +32,8 @@ class Placed(Value):
 class Source(Value):
     """Where a deployment comes from: a release in the site's store and the site's file as it was.
 
-    `index`, `channel`, `sequence` and `signers` are those of the bundle that brought it; `folder` is the one that
-    relative paths in the site's file count from.
+    `index`, `channel`, `sequence`, `issued` (Unix seconds) and `signers` are those of the bundle that brought it;
+    `folder` is the one that relative paths in the site's file count from.
     """
 
     product: str
@@ -45,6 +45,7 @@ class Source(Value):
     index: DigestText
     channel: str
     sequence: int
+    issued: int
     signers: tuple[str, ...] = ()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 
 from bundle_format.blob import Blob
-from bundle_format.digest import Digest
+from bundle_format.digest import Digest, digest_of
 from bundle_format.errors import DamageError, MissingError
 from bundle_format.layout.frames import PackedFrame
 from bundle_format.layout.index import Entry
@@ -24,14 +24,33 @@ def lacking(bundle: Bundle, store: Store, wanted: Collection[Digest]) -> tuple[D
     return tuple(digest for digest in counted_on if not _is_whole(store, digest))
 
 
+def require(bundle: Bundle, store: Store, wanted: Collection[Digest]) -> None:
+    """MissingError that names each blob which the site lacks and the bundle that has it."""
+    if absent := lacking(bundle, store, wanted):
+        raise _want_list(bundle, absent)
+
+
+def read_blob(bundle: Bundle, store: Store, digest: Digest) -> bytes:
+    """A small blob before it is staged: from the bundle, as a patch in it, or from the store."""
+    entry = bundle.entries.get(digest)
+    if digest in store or entry is None or entry.at == "site":
+        return store.read_bytes(digest)
+    if entry.base is None:
+        return bundle.read_bytes(digest)
+    with store.blob(entry.base) as base, bundle.rebuilt(digest, base) as content:
+        text = content.read()
+    if digest_of(text) != digest:
+        raise DamageError(f"blob {digest} was not rebuilt from its patch", "Fetch another copy of the bundle.")
+    return text
+
+
 def stage(bundle: Bundle, store: Store, wanted: Collection[Digest], progress: Progress) -> None:
     """Copy what the store lacks, or rebuild it from a patch, in the order of the bundle.
 
-    What is whole already is not read again, so an interrupted stage goes on where it was. MissingError, before
-    anything is written: it names each blob that the site lacks and the bundle that has it.
+    What is whole already is not read again, so an interrupted stage goes on where it was. MissingError as `require`
+    tells, before anything is written.
     """
-    if absent := lacking(bundle, store, wanted):
-        raise _want_list(bundle, absent)
+    require(bundle, store, wanted)
     named = set(wanted)
     missing = [entry for entry in bundle.index.blobs if entry.digest in named and entry.digest not in store]
     with progress.task("stage", sum(entry.size for entry in missing)) as task:

@@ -101,7 +101,7 @@ class FakeSite:
         digest = self.store.add_bytes(release.to_json()).digest
         return Source(
             product="shop", site="krakow-1", version=deployment.version, release=digest, index=digest,
-            site_file=self.store.add_bytes(b"").digest, folder="/", channel="stable", sequence=1,
+            site_file=self.store.add_bytes(b"").digest, folder="/", channel="stable", sequence=1, issued=0,
         )  # fmt: skip
 
     def undertaking(self, deployment: Deployment, plan: Plan, **options: Any) -> Undertaking:

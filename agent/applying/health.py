@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from agent.applying.means import Clock, Redactor
+from agent.applying.means import Means, Redactor
 from agent.state import ContainerState
 from agent.targets.engine import Engine
 from bundle_format.errors import FlotoError, TargetError
@@ -14,18 +14,19 @@ POLL_SECONDS = 0.25
 LAST_LINES = 10
 
 
-def await_health(engine: Engine, name: str, deadline: int, clock: Clock, redact: Redactor) -> None:
+def await_health(engine: Engine, name: str, deadline: int, means: Means) -> None:
     """Wait until a container is well; TargetError with its last lines when it ends or `deadline` seconds pass."""
+    clock, redact = means.clock, means.redact
     began = clock.time()
     found = _found(engine, name)
     restarts = found.restarts
     quiet = began
-    while not _is_well(found, quiet, clock):
+    while not _is_well(found, clock.time() - quiet):
         if found.status in ("exited", "dead"):
             raise _failed(engine, name, redact, f"ended with exit code {found.exit_code} {found.reason}".rstrip())
         if clock.time() - began >= deadline:
             raise _failed(engine, name, redact, f"is not well after {deadline} s: {_told(found)}")
-        clock.sleep(POLL_SECONDS)
+        means.pause(POLL_SECONDS)
         found = _found(engine, name)
         if found.restarts != restarts or found.status != "running":
             restarts, quiet = found.restarts, clock.time()
@@ -52,11 +53,11 @@ def last_lines(engine: Engine, name: str, redact: Redactor) -> str:
     return "".join(f"\n  {name}: {redact(line.text)}" for line in lines)
 
 
-def _is_well(found: ContainerState, quiet: float, clock: Clock) -> bool:
+def _is_well(found: ContainerState, quiet: float) -> bool:
     if found.status != "running":
         return False
     if found.health == "none":
-        return clock.time() - quiet >= QUIET_SECONDS
+        return quiet >= QUIET_SECONDS
     return found.health == "healthy"
 
 

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from agent.state import ContainerState
 from agent.targets.engine import Engine, LogLine
-from bundle_format.errors import TargetError
+from bundle_format.errors import FlotoError, TargetError
 from bundle_format.progress import Progress
 from bundle_format.store import Store
 
 HIDDEN = "[secret]"
+
+
+class StoppedError(FlotoError):
+    """The person asked to stop."""
 
 
 class Clock(Protocol):
@@ -22,7 +27,7 @@ class Clock(Protocol):
         """Unix seconds."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait; a FlotoError when the person has asked to stop meanwhile."""
+        """Wait, or less when the person asks to stop meanwhile."""
 
 
 class Redactor:
@@ -41,7 +46,7 @@ class Redactor:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the steps of one transaction are done with."""
+    """What the steps of one transaction are done with; `stop` is set when the person asks to stop."""
 
     transaction: str
     engines: Mapping[str, Engine]
@@ -50,6 +55,7 @@ class Means:
     progress: Progress
     redact: Redactor
     outputs: Path
+    stop: Event = field(default_factory=Event)
 
     def engine(self, host: str) -> Engine:
         """The engine of a host; TargetError if it could not be reached."""
@@ -59,6 +65,12 @@ class Means:
             raise TargetError(
                 f"{host}: the engine cannot be reached", "Bring it back, then: floto-agent resume"
             ) from None
+
+    def pause(self, seconds: float) -> None:
+        """Wait; StoppedError when the person asks to stop."""
+        self.clock.sleep(seconds)
+        if self.stop.is_set():
+            raise StoppedError("stopped, as you asked")
 
     def bears(self, container: ContainerState) -> bool:
         """Whether this transaction made a container."""

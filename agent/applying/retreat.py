@@ -123,7 +123,7 @@ def _start_again(action: Action, engine: Engine) -> None:
 def _await_old(action: Action, engine: Engine, means: Means) -> None:
     for standing in _stopped_by(action):
         if standing.running and standing.well:
-            await_health(engine, standing.name, OLD_DEADLINE, means.clock, means.redact)
+            await_health(engine, standing.name, OLD_DEADLINE, means)
 
 
 def _set_aside_by(action: Action) -> Iterator[Standing]:

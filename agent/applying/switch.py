@@ -37,14 +37,14 @@ def switch(action: Switching, means: Means) -> str:
         case Create(container=name) | Replace(container=name):
             _put_in_place(engine, means, name, action.standing if isinstance(action, Replace) else None)
             engine.start(name)
-            await_health(engine, name, action.deadline, means.clock, means.redact)
+            await_health(engine, name, action.deadline, means)
         case Start(container=name):
             engine.start(name)
-            await_health(engine, name, action.deadline, means.clock, means.redact)
+            await_health(engine, name, action.deadline, means)
         case Restart(container=name):
             engine.stop(name, action.grace)
             engine.start(name)
-            await_health(engine, name, action.deadline, means.clock, means.redact)
+            await_health(engine, name, action.deadline, means)
         case Remove(standing=standing):
             _set_aside(engine, means, standing)
         case RunTask():

@@ -127,7 +127,7 @@ class Transaction:
             (host, name): check_still_well(means.engine(host), name, None, means.redact) for host, name in started
         }
         if started:
-            means.clock.sleep(STABLE_SECONDS)
+            means.pause(STABLE_SECONDS)
         for host, name in started:
             check_still_well(means.engine(host), name, restarts[host, name], means.redact)
 
@@ -143,6 +143,7 @@ class Transaction:
                 f"{why}\nstopped there, as you asked: what is done stays, nothing was taken back",
                 "Forward: floto-agent resume    back: floto-agent abort",
             ) from error
+        self._means.stop.clear()
         self.give_up()
         for cause in causes:
             if not isinstance(cause, FlotoError | KeyboardInterrupt | OSError):

@@ -1,0 +1,1 @@
+"""Plans, outcomes and sites as text for people: values in, lines out."""
