@@ -128,11 +128,16 @@ class PrivateEngine:
         except TimeoutError as error:
             raise RuntimeError(f"dockerd did not start:\n{self.log[-4000:]}") from error
 
-    def kill(self, with_signal: signal.Signals = signal.SIGKILL) -> None:
-        """End dockerd alone; its containers live or die as they would on a host."""
+    def send(self, given: signal.Signals) -> None:
+        """Give dockerd a signal: SIGSTOP makes it fall silent until SIGCONT."""
         assert self._daemon
         with suppress(ProcessLookupError):
-            os.kill(_child(self._daemon.pid), with_signal)
+            os.kill(_child(self._daemon.pid), given)
+
+    def kill(self) -> None:
+        """End dockerd alone and at once; its containers live or die as they would on a host."""
+        assert self._daemon
+        self.send(signal.SIGKILL)
         self._daemon.wait()
 
     def docker(self, *arguments: str, check: bool = True, content: bytes | None = None) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BeforeValidator, Field
 
 ENGINE: Final = re.compile(
-    r"unix:///\S+|npipe:////?\S+|tcp://[^/@\s]+:[0-9]{1,5}|ssh://([^/@:\s]+@)?[^/@:\s]+(:[0-9]{1,5})?",
+    r"unix:///\S+|npipe:////?\S+|tcp://[^/@\s]+:[0-9]{1,5}|ssh://([^/@:\s]+@)?[^/@:\s]+(:[0-9]{1,5})?(/\S+)?",
 )
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
 _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")

@@ -26,6 +26,7 @@ OLDEST_API = (1, 41)
 """Docker 20.10; later engines are asked to behave like it where they can, so that they all behave alike."""
 
 CONNECT_SECONDS = 10
+GREETING_SECONDS = 15
 ANSWER_SECONDS = 60
 
 
@@ -44,15 +45,20 @@ class SilentError(TargetError):
 class Connection:
     """An engine that answered; safe to use from several threads."""
 
-    def __init__(self, host: str, access: Access) -> None:
-        """Reach the engine; TargetError when it cannot be reached, forbids it, or is none."""
+    def __init__(self, host: str, access: Access, patience: float = ANSWER_SECONDS) -> None:
+        """Reach the engine; TargetError when it cannot be reached, forbids it, or is none.
+
+        `patience` is for how many seconds it may say nothing where no verb says otherwise.
+        """
         self.host = host
         self.address = access.engine
+        self._patience = patience
         self._tunnel = Tunnel(host, access) if access.engine.startswith("ssh://") else None
         self._client = self._open(access)
         self._prefix = self._client.base_url
         try:
-            self.version = self.get("/version")
+            with self.stream("GET", "/version", seconds=min(GREETING_SECONDS, patience)) as response:
+                self.version: dict[str, Any] = json.loads(response.content)
             self.api = _negotiated(self.version)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             self.close()
@@ -85,9 +91,7 @@ class Connection:
                 return None
             raise
 
-    def post(
-        self, path: str, body: Any = None, /, *, seconds: float = ANSWER_SECONDS, **query: str | int | bool
-    ) -> Any:
+    def post(self, path: str, body: Any = None, /, *, seconds: float | None = None, **query: str | int | bool) -> Any:
         """Ask for a change; the JSON that the engine answers, None for an empty answer."""
         with self.stream("POST", path, query=query, body=body, seconds=seconds) as response:
             return json.loads(response.content or b"null")
@@ -116,9 +120,10 @@ class Connection:
         query: Mapping[str, str | int | bool] | None = None,
         body: Any = None,
         content: Iterable[bytes] | bytes | None = None,
-        seconds: float = ANSWER_SECONDS,
+        seconds: float | None = None,
     ) -> Iterator[requests.Response]:
         """An answer whose bytes have not been read yet; between any two of them at most `seconds` may pass."""
+        seconds = self._patience if seconds is None else seconds
         with self._translated(seconds):
             headers = {"Content-Type": "application/x-tar"} if content is not None else None
             response = self._client.request(
@@ -200,9 +205,11 @@ def _tls(host: str, access: Access) -> TLSConfig | None:
     if not any(paths.values()):
         return None
     absent = [f"{name} = {path}" for name, path in paths.items() if path and not Path(path).is_file()]
-    if absent or (access.tls_cert is None) != (access.tls_key is None):
-        what = f"there is no file {', '.join(absent)}" if absent else "tls_cert and tls_key go together"
-        raise TargetError(f"{host}: {what}; nothing was changed", "mend the host's entry in the site's file")
+    if absent:
+        raise TargetError(
+            f"{host}: there is no file {', '.join(absent)}; nothing was changed",
+            "mend the host's entry in the site's file",
+        )
     pair = (access.tls_cert, access.tls_key) if access.tls_cert and access.tls_key else None
     return TLSConfig(client_cert=pair, ca_cert=access.tls_ca, verify=True)
 

@@ -10,7 +10,7 @@ import requests
 
 from agent.labels import Labels, Owner, labels_from
 from agent.state import ContainerState, DiskUse, EngineState, ImageState, VolumeState
-from agent.targets.docker.connection import Connection, RefusedError
+from agent.targets.docker.connection import ANSWER_SECONDS, Connection, RefusedError
 from agent.targets.docker.containers import Containers, not_ours
 from agent.targets.docker.creating import FILES_OF
 from agent.targets.docker.files import read_file
@@ -38,14 +38,18 @@ class DockerEngine:
         access: Access,
         owner: Owner,
         *,
+        patience: float = ANSWER_SECONDS,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Connect; TargetError when the engine cannot be reached. `now` is Unix time, `clock` counts seconds."""
+        """Connect; TargetError when the engine cannot be reached or says nothing for `patience` seconds.
+
+        `now` is Unix time, `clock` counts seconds from any beginning.
+        """
         self.host = host
         self._owner = owner
         self._now = now
-        self._connection = Connection(host, access)
+        self._connection = Connection(host, access, patience)
         self._facts = facts_from(self._connection.version, self._connection.get("/info"), now())
         self._local = local_host(access.engine, self._facts)
         self._containers = Containers(self._connection, owner, clock)

@@ -139,7 +139,14 @@ def test_the_way_to_an_engine_fits_together(lines: str, fault: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "engine", ["unix:///run/docker.sock", "npipe:////./pipe/docker_engine", "ssh://floto@10.0.0.1:22", "ssh://app"]
+    "engine",
+    [
+        "unix:///run/docker.sock",
+        "npipe:////./pipe/docker_engine",
+        "ssh://floto@10.0.0.1:22",
+        "ssh://app",
+        "ssh://app/run/user/1000/docker.sock",
+    ],
 )
 def test_every_way_to_an_engine_is_taken(engine: str) -> None:
     assert read(ENGINELESS + f'engine = "{engine}"').hosts["app"].engine == engine

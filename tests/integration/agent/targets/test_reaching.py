@@ -1,0 +1,283 @@
+"""Reaching engines over every transport, and what is said when one cannot be reached."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from agent.targets.docker import connection as connecting
+from agent.targets.docker.engine import DockerEngine
+from bundle_format.errors import TargetError
+from bundle_format.progress import Silence
+from bundle_format.release.deployment import Access
+from tests.certificates import Authority
+from tests.contracts.labs import OWNER, small_image
+from tests.engines import PrivateEngine, missing
+from tests.images import Shelf
+
+OURS, THEIRS = "10.213.7.1", "10.213.7.2"
+
+
+def reach(engine: str, **access: str) -> DockerEngine:
+    return DockerEngine("one", Access(engine=engine, **access), OWNER)
+
+
+def fault(engine: str, **access: str) -> TargetError:
+    with pytest.raises(TargetError) as caught:
+        reach(engine, **access)
+    assert caught.value.message.startswith("one: ")
+    assert caught.value.hint
+    return caught.value
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_missing_socket_is_told_with_a_remedy(tmp_path: Path) -> None:
+    told = fault(f"unix://{tmp_path}/docker.sock")
+
+    assert "cannot be reached" in told.message
+    assert "nothing was changed" in told.message
+    assert "systemctl start docker" in told.hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become nobody")
+def test_a_forbidden_socket_is_told_with_a_remedy(tmp_path: Path) -> None:
+    path = Path("/tmp") / f"floto-test-{os.getpid()}.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        path.chmod(0o600)
+        os.seteuid(65534)
+        try:
+            told = fault(f"unix://{path}")
+        finally:
+            os.seteuid(0)
+            path.unlink()
+    assert "group docker" in told.hint
+
+
+def test_a_refused_port_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+    assert "nothing listens there" in fault(f"tcp://127.0.0.1:{port}").hint
+
+
+def test_a_host_nobody_knows_is_told() -> None:
+    assert "cannot be reached" in fault("tcp://no-such-host.invalid:2375").message
+
+
+def test_a_silent_server_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connecting, "GREETING_SECONDS", 1)
+    with silent_server() as address:
+        begun = time.monotonic()
+        told = fault(address)
+
+    assert time.monotonic() - begun < 5
+    assert "said nothing for 1 s" in told.message
+
+
+@pytest.mark.engine
+def test_an_engine_that_falls_silent_is_not_waited_for(shared: PrivateEngine) -> None:
+    with closing(DockerEngine("one", Access(engine=shared.address), OWNER, patience=1)) as engine:
+        shared.send(signal.SIGSTOP)
+        try:
+            with pytest.raises(TargetError, match="said nothing for 1 s"):
+                engine.observe()
+        finally:
+            shared.send(signal.SIGCONT)
+        assert engine.observe().host == "one"
+
+
+def test_a_server_that_is_no_engine_is_told() -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>printer</html>")
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        told = fault(f"tcp://127.0.0.1:{server.server_port}")
+        server.shutdown()
+    assert "no docker engine" in told.message
+
+
+@pytest.mark.engine
+def test_the_environment_does_not_lead_elsewhere(monkeypatch: pytest.MonkeyPatch, shared: PrivateEngine) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:1")
+    monkeypatch.setenv("HTTP_PROXY", "http://192.0.2.1:1")
+
+    with closing(reach(shared.address)) as engine:
+        assert engine.observe().host == "one"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    assert "nothing listens there" in fault(f"tcp://127.0.0.1:{port}").hint
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def remote(authority: Authority) -> Iterator[PrivateEngine]:
+    """An engine behind a cable that speaks TLS on one port and plainly on another."""
+    if why := missing():
+        pytest.skip(why)
+    certificate, key = authority.issue("server", THEIRS)
+    tls = (f"--tlscacert={authority.ca}", f"--tlscert={certificate}", f"--tlskey={key}", "--tlsverify")
+    with PrivateEngine("--host=tcp://0.0.0.0:2376", *tls) as private:
+        private.link(f"{OURS}/30", f"{THEIRS}/30")
+        yield private
+
+
+@pytest.mark.engine
+class TestTls:
+    def test_works_with_certificates_of_both_sides(self, remote: PrivateEngine, authority: Authority) -> None:
+        certificate, key = authority.issue("client")
+        access = {"tls_ca": str(authority.ca), "tls_cert": str(certificate), "tls_key": str(key)}
+
+        with closing(reach(f"tcp://{THEIRS}:2376", **access)) as engine:
+            state = engine.observe()
+
+        assert state.facts.root.startswith(str(remote.folder))
+        assert (state.space, state.listening) == (None, None)
+
+    def test_refuses_an_engine_of_another_authority(
+        self, remote: PrivateEngine, authority: Authority, tmp_path: Path
+    ) -> None:
+        certificate, key = authority.issue("client")
+        other = Authority(tmp_path)
+        access = {"tls_ca": str(other.ca), "tls_cert": str(certificate), "tls_key": str(key)}
+
+        assert "tls_ca" in fault(f"tcp://{THEIRS}:2376", **access).hint
+
+    def test_is_refused_without_a_certificate_that_the_engine_trusts(
+        self, remote: PrivateEngine, authority: Authority, tmp_path: Path
+    ) -> None:
+        certificate, key = Authority(tmp_path).issue("client")
+
+        fault(f"tcp://{THEIRS}:2376", tls_ca=str(authority.ca))
+        fault(f"tcp://{THEIRS}:2376", tls_ca=str(authority.ca), tls_cert=str(certificate), tls_key=str(key))
+        assert "TLS" in fault(f"tcp://{THEIRS}:2376").hint
+
+    def test_names_the_files_that_are_missing(self) -> None:
+        told = fault(
+            f"tcp://{THEIRS}:2376", tls_ca="/nowhere/ca.pem", tls_cert="/nowhere/c.pem", tls_key="/nowhere/k.pem"
+        )
+
+        assert all(name in told.message for name in ("/nowhere/ca.pem", "/nowhere/c.pem", "/nowhere/k.pem"))
+
+
+@pytest.fixture(scope="module")
+def login(remote: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An ssh server beside the remote engine; what a site's file says to get in."""
+    if not shutil.which("/usr/sbin/sshd"):
+        pytest.skip("not installed: sshd (Debian: openssh-server)")
+    folder = tmp_path_factory.mktemp("ssh")
+    for name in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
+    known = (folder / "host.pub").read_text(encoding="ascii").split()[:2]
+    (folder / "known_hosts").write_text(f"[{THEIRS}]:2222 {' '.join(known)}\n", encoding="ascii")
+    (folder / "authorized").write_bytes((folder / "user.pub").read_bytes())
+    options = {
+        "Port": "2222",
+        "HostKey": f"{folder}/host",
+        "AuthorizedKeysFile": f"{folder}/authorized",
+        "PidFile": f"{folder}/pid",
+        "UsePAM": "no",
+        "StrictModes": "no",
+        "PermitRootLogin": "yes",
+        "PasswordAuthentication": "no",
+    }
+    arguments = [part for option, value in options.items() for part in ("-o", f"{option}={value}")]
+    Path("/run/sshd").mkdir(exist_ok=True)
+    server = remote.inside("/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", *arguments)
+    with (folder / "log").open("wb") as log, subprocess.Popen(server, stderr=log) as process:
+        wait_for_port(THEIRS, 2222)
+        yield {
+            "engine": f"ssh://root@{THEIRS}:2222{remote.address.removeprefix('unix://')}",
+            "ssh_key": f"{folder}/user",
+            "ssh_known_hosts": f"{folder}/known_hosts",
+        }
+        process.kill()
+
+
+def wait_for_port(address: str, port: int) -> None:
+    for _ in range(100):
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(socket.create_connection((address, port), timeout=1))
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+    raise AssertionError(f"nothing listens on {address}:{port}")
+
+
+@pytest.mark.engine
+class TestSsh:
+    def test_carries_everything(self, login: dict[str, str]) -> None:
+        shelf = Shelf()
+        image = small_image(shelf)
+
+        with closing(reach(**login)) as engine:
+            state = engine.observe()
+            engine.load_images([image], shelf, Silence())
+
+            assert engine.observe().image_id(image)
+        assert (state.space, state.listening) == (None, None)
+
+    def test_refuses_a_host_with_another_key(self, login: dict[str, str], tmp_path: Path) -> None:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
+        other = (tmp_path / "other.pub").read_text(encoding="ascii").split()[:2]
+        (tmp_path / "known").write_text(f"[{THEIRS}]:2222 {' '.join(other)}\n", encoding="ascii")
+
+        told = fault(**{**login, "ssh_known_hosts": str(tmp_path / "known")})
+
+        assert "Host key verification failed" in told.message
+
+    def test_is_refused_with_a_key_that_the_host_does_not_know(self, login: dict[str, str], tmp_path: Path) -> None:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
+
+        assert "Permission denied" in fault(**{**login, "ssh_key": str(tmp_path / "other")}).message
+
+    def test_tells_that_there_is_no_engine_behind_it(self, login: dict[str, str]) -> None:
+        told = fault(**{**login, "engine": f"ssh://root@{THEIRS}:2222/nowhere.sock"})
+
+        assert "cannot be reached" in told.message
+
+    def test_leaves_nothing_behind_when_the_agent_dies(self, login: dict[str, str]) -> None:
+        script = (
+            "import sys, os, signal\n"
+            "from agent.targets.docker.engine import DockerEngine\n"
+            "from agent.labels import Owner\n"
+            "from bundle_format.release.deployment import Access\n"
+            f"engine = DockerEngine('one', Access(**{login!r}), Owner('a', 'b'))\n"
+            "print(engine._connection._tunnel._child.pid, flush=True)\n"
+            "os.kill(os.getpid(), signal.SIGKILL)\n"
+        )
+        died = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        client = Path(f"/proc/{died.stdout.strip()}")
+
+        deadline = time.monotonic() + 10
+        while client.exists() and client.joinpath("comm").read_text() == "ssh\n" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not client.exists()
