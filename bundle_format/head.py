@@ -19,6 +19,7 @@ from bundle_format.layout.preamble import (
     Page,
     check_bounds,
     check_understood,
+    message_of,
     read_page,
     section_content,
     sha256,
@@ -43,7 +44,7 @@ def open_head(copies: Sequence[Medium], trust: Trust) -> Opened:
             page = read_page(content)
             check_bounds(page)
             chain = _content(copies, page, _Section("trust section", PAGE_SIZE, page.index_offset, page.trust_sha256))
-            signers = trust.judge(_claim(page), chain)
+            signers = trust.judge(_claim(page, content), chain)
             check_understood(page, content)
         except (DamageError, TrustError) as error:
             faults.append(error)
@@ -61,9 +62,9 @@ def _pages(copies: Sequence[Medium], faults: list[FlotoError]) -> Iterator[bytes
                 faults.append(error)
 
 
-def _claim(page: Page) -> Claim:
+def _claim(page: Page, content: bytes) -> Claim:
     return Claim(
-        message=page.message,
+        message=message_of(content),
         signatures=page.signatures,
         channel_id=page.channel_id,
         sequence=page.sequence,
@@ -104,7 +105,7 @@ def _head(copies: Sequence[Medium], page: Page, chain: bytes, signers: Signers) 
         head = Head(page, chain, index, text, parse_table(table), table)
     except ValueError as error:
         raise DamageError(f"the index is not sound: {error}", hint=_UNSOUND) from error
-    if faults := [*faults_in(index, head.frames), *_contradictions(head, signers)]:
+    if faults := list(faults_in(index, head.frames)) or list(_contradictions(head, signers)):
         raise DamageError(f"the index is not sound: {'; '.join(faults[:10])}", hint=_UNSOUND)
     return head
 

@@ -30,7 +30,7 @@ _SKIPPABLE = 0x184D2A5F
 _MARK = b"FLOTO\r\n\x1a"
 _PREFIX = b"floto/bundle-header/v1\0"
 _CHECKED_SIZE = SIGNED_SIZE - 4
-_FIELDS = struct.Struct("<II8sHHIQQQQQ32sQQQII32s32s")
+_FIELDS = struct.Struct("<II8sHHIQQQQQ32sQQQI4x32s32s")
 
 
 class Kind(IntEnum):
@@ -58,7 +58,6 @@ class Page:
     version: tuple[int, int] = VERSION
     incompatible: int = 0
     compatible: int = 0
-    reserved: int = 0
     signatures: tuple[Signature, ...] = ()
 
     @property
@@ -80,7 +79,6 @@ class Page:
             self.payload_offset,
             self.sequence,
             self.minimum_root,
-            self.reserved,
             self.channel_id,
             self.trust_sha256,
         ).ljust(_CHECKED_SIZE, b"\0")
@@ -89,7 +87,7 @@ class Page:
     @property
     def message(self) -> bytes:
         """The 279 bytes that a key signs."""
-        return _PREFIX + self.signed
+        return message_of(self.signed)
 
     @property
     def index_digest(self) -> Digest:
@@ -104,6 +102,11 @@ class Page:
     def to_bytes(self) -> bytes:
         """The whole page, 4096 bytes."""
         return (self.signed + encode_slots(self.signatures)).ljust(PAGE_SIZE, b"\0")
+
+
+def message_of(page: bytes) -> bytes:
+    """The 279 bytes that a key signs: of the page as it lies there, whatever this program makes of it."""
+    return _PREFIX + page[:SIGNED_SIZE]
 
 
 def read_page(content: bytes) -> Page:
@@ -124,7 +127,7 @@ def read_page(content: bytes) -> Page:
         raise DamageError(f"the header page is damaged: {error}") from error
     incompatible, compatible, total, *sections = rest
     index_offset, index_size, index_sha256, table_offset, payload_offset, *identity = sections
-    sequence, minimum_root, reserved, channel, trust_sha256 = identity
+    sequence, minimum_root, channel, trust_sha256 = identity
     return Page(
         kind=kind,
         total=total,
@@ -140,7 +143,6 @@ def read_page(content: bytes) -> Page:
         version=(major, minor),
         incompatible=incompatible,
         compatible=compatible,
-        reserved=reserved,
         signatures=signatures,
     )
 
