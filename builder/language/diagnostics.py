@@ -1,0 +1,31 @@
+"""Faults of a definition as people read them: place, message, the line itself with carets, notes."""
+
+from collections.abc import Iterable, Sequence
+
+from bundle_format.errors import DefinitionError
+from bundle_format.release.value import Fault
+
+
+class FaultyDefinitionError(DefinitionError):
+    """A definition with faults; the message shows each with its line."""
+
+    def __init__(self, faults: Sequence[Fault], text: str) -> None:
+        super().__init__(text)
+        self.faults = faults
+
+
+def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    """Each fault once, in the order of their places."""
+    return tuple(sorted(set(faults), key=lambda fault: (fault.file, fault.line, fault.column, fault.message)))
+
+
+def shown(fault: Fault, lines: Sequence[str]) -> str:
+    """One fault, its line and its notes."""
+    told = [str(fault)]
+    if 0 < fault.line <= len(lines):
+        number = str(fault.line)
+        told.append(f"  {number} | {lines[fault.line - 1].rstrip()}")
+        if fault.column:
+            carets = "^" * max(1, fault.end - fault.column)
+            told.append(f"  {' ' * len(number)} | {' ' * (fault.column - 1)}{carets}")
+    return "\n".join(told + [f"  note: {note}" for note in fault.notes])

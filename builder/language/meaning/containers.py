@@ -1,0 +1,110 @@
+"""Containers and tasks: what people write, in the strict form that a site binds."""
+
+import difflib
+from typing import Any, Final
+
+from builder.language.meaning.binding import Reader, Readers, bind, read_fields
+from builder.language.meaning.health import healthcheck
+from builder.language.meaning.mounts import read_mounts
+from builder.language.meaning.networking import networks, ports
+from builder.language.meaning.scalars import (
+    cpu_millis,
+    is_result,
+    items,
+    list_of,
+    plain,
+    record_of,
+    result_of,
+    seconds,
+    size,
+)
+from builder.language.meaning.spot import Call, Spot
+from builder.language.prelude.words import words
+
+DEFAULT_NETWORK: Final = "default"
+"""The network of containers that name none."""
+
+
+def read_container(call: Call, spot: Spot) -> dict[str, Any]:
+    """`container()` as the tree of a Container."""
+    return _container(bind(words()["container"], call.given, call.named, spot), spot)
+
+
+def read_task(call: Call, spot: Spot) -> dict[str, Any]:
+    """`task()` as the tree of a OneOff."""
+    bound = bind(words()["task"], call.given, call.named, spot)
+    own = read_fields(_TASK, {name: value for name, value in bound.items() if name in _TASK}, spot)
+    schedule = {name: own.pop(name) for name in ("before", "after") if name in own}
+    container = _container({name: value for name, value in bound.items() if name not in _TASK}, spot)
+    return own | {"container": container | {"restart": "no"}, "schedule": schedule}
+
+
+def _container(bound: dict[str, Any], spot: Spot) -> dict[str, Any]:
+    mode = bound.get("network_mode", "bridge")
+    if mode == "bridge":
+        bound.setdefault("networks", None)
+    tree = read_fields(_CONTAINER, bound, spot)
+    if mode != "bridge" and "networks" in tree:
+        spot.at("networks").wrong(f"there are none with network_mode {mode!r}")
+    mounted: dict[str, Any] = tree.pop("mounts", {})
+    return tree | mounted
+
+
+def _networks(value: Any, spot: Spot) -> Any:
+    return [{"network": DEFAULT_NETWORK}] if value is None else networks(value, spot)
+
+
+def _named(*kinds: str) -> Reader:
+    """A reader of a list of names, or of what the words `kinds` returned; all of them are known by now."""
+
+    def read(value: Any, spot: Spot) -> Any:
+        name = value["name"] if is_result(value, *kinds) else plain(value, spot)
+        said = spot.context.said
+        if spot.context.whole and isinstance(name, str) and not any((kind, name) in said for kind in kinds):
+            near = difflib.get_close_matches(name, [known for kind, known in said if kind in kinds], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            spot.wrong(f"there is no {' or '.join(kinds)} {name!r}{hint}")
+        return name
+
+    return list_of(read)
+
+
+def _ulimits(value: Any, spot: Spot) -> list[Any]:
+    limits: list[Any] = []
+    for name, limit in items(value, spot):
+        soft, hard = limit if isinstance(limit, list) and len(limit) == 2 else (limit, limit)
+        spot.at(name).lead("ulimits", len(limits))
+        limits.append({"name": name, "soft": plain(soft, spot.at(name)), "hard": plain(hard, spot.at(name))})
+    return limits
+
+
+_LOG: Final[Readers] = {"driver": ("driver", plain), "max_size": ("max_size", size), "max_files": ("max_files", plain)}
+_PLAIN: Final = (
+    *("command", "entrypoint", "env", "network_mode", "user", "workdir", "hostname", "extra_hosts", "dns", "devices"),
+    *("cap_add", "cap_drop", "privileged", "read_only", "sysctls", "restart", "stop_signal", "init", "labels"),
+    *("protect", "external"),
+)
+_CONTAINER: Final[Readers] = {
+    **{name: (name, plain) for name in _PLAIN},
+    "image": ("image", result_of("image")),
+    "host": ("host", result_of("host")),
+    "ports": ("ports", ports),
+    "networks": ("networks", _networks),
+    "mounts": ("mounts", read_mounts),
+    "ulimits": ("ulimits", _ulimits),
+    "shm_size": ("shm_size", size),
+    "cpus": ("cpu_millis", cpu_millis),
+    "memory": ("memory", size),
+    "stop_grace": ("stop_grace", seconds),
+    "healthcheck": ("healthcheck", healthcheck),
+    "health_deadline": ("health_deadline", seconds),
+    "log": ("log", record_of("log", _LOG)),
+    "after": ("after", _named("container", "task")),
+}
+_TASK: Final[Readers] = {
+    "before": ("before", _named("container")),
+    "after": ("after", _named("container", "task")),
+    "reversible": ("reversible", plain),
+    "backup": ("backup", list_of(result_of("volume"))),
+    "deadline": ("deadline", seconds),
+}

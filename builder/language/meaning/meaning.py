@@ -1,0 +1,160 @@
+"""One run of a definition, read: its trees, its recipes and its rules, and everything that is wrong with them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from pydantic import TypeAdapter, ValidationError
+
+from builder.language.evaluation import Place
+from builder.language.loading import ENTRY
+from builder.language.meaning.containers import DEFAULT_NETWORK, read_container, read_task
+from builder.language.meaning.contents import read_file
+from builder.language.meaning.hosts import read_host_word
+from builder.language.meaning.recipes import read_artifact, read_image, read_machine_image
+from builder.language.meaning.release import read_choice, read_parameter, read_project, read_rule
+from builder.language.meaning.spot import Call, Context, Spot, sample_values, whereabouts
+from builder.language.meaning.texts import read_text
+from builder.language.meaning.trial import try_variant
+from builder.language.source import Sources
+from builder.project import Project
+from bundle_format.release.fields import Name, ParameterName
+from bundle_format.release.model import Choice, Parameter, Rule, Scalar
+from bundle_format.release.value import Fault, Value, faults_of
+
+_REPEATABLE: Final = ("param", "choice", "artifact")
+"""May be said twice, if the same is said: a function may say them for each of several containers."""
+
+_HANDLES: Final = ("file", "folder", "check")
+"""May be said any number of times."""
+
+_NAMES: Final[Mapping[str, TypeAdapter[Any]]] = {
+    **dict.fromkeys(("param", "choice"), TypeAdapter(ParameterName)),
+    **dict.fromkeys(("project", "image", "machine_image", "host", "data_disk", "network", "volume"), TypeAdapter(Name)),
+    **dict.fromkeys(("template", "document", "container", "task"), TypeAdapter(Name)),
+}
+_TREES: Final[Mapping[str, Callable[[Call, Spot], dict[str, Any]]]] = {
+    **dict.fromkeys(("host", "data_disk", "network", "volume"), read_host_word),
+    **dict.fromkeys(("template", "document"), read_text),
+    "container": read_container,
+    "task": read_task,
+}
+
+
+@dataclass
+class Meaning:
+    """What one run of a definition says."""
+
+    product: str = ""
+    version: str = ""
+    doc: str = ""
+    parameters: dict[str, Parameter] = field(default_factory=dict)
+    choices: dict[str, Choice] = field(default_factory=dict)
+    rules: list[Rule] = field(default_factory=list)
+    trees: dict[str, dict[str, Any]] = field(default_factory=dict)
+    recipes: dict[str, dict[str, Value]] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+
+
+def read_meaning(
+    calls: Sequence[Call], chosen: Mapping[str, Scalar], sources: Sources, project: Project, *, whole: bool
+) -> Meaning:
+    """Read all that a run said, with the options `chosen`; nothing is raised, everything wrong is in `faults`.
+
+    Where the run was not `whole`, what it lacks may have come later, so it is not missed.
+    """
+    meaning = Meaning()
+    context = Context(sources, project, said=_first_of_each(calls), whole=whole, faults=meaning.faults)
+    for call in calls:
+        _judge_name(call, Spot(call, context))
+    meaning.parameters = {call.name: read_parameter(call, spot) for call, spot in _said("param", context)}
+    context = replace(context, parameters=meaning.parameters, known=sample_values(meaning.parameters))
+    choices = {call.name: read_choice(call, spot) for call, spot in _said("choice", context)}
+    meaning.choices = {name: choice for name, choice in choices.items() if choice}
+    _read_project(meaning, context)
+    _read_recipes(meaning, context)
+    _read_trees(meaning, context)
+    for call in calls:
+        if call.word in ("file", "folder"):
+            read_file(call, Spot(call, context))
+        if call.word == "check" and (rule := read_rule(call, Spot(call, context), chosen)):
+            meaning.rules.append(rule)
+    if whole:
+        try_variant(meaning.trees, [name for word, name in context.said if word == "image"], chosen, context)
+    meaning.places = {f"{word}/{name}": call.place for (word, name), call in context.said.items()}
+    return meaning
+
+
+def _first_of_each(calls: Sequence[Call]) -> dict[tuple[str, str], Call]:
+    first: dict[tuple[str, str], Call] = {}
+    for call in calls:
+        first.setdefault((call.word, call.name), call)
+    return first
+
+
+def _judge_name(call: Call, spot: Spot) -> None:
+    first = spot.context.said[call.word, call.name]
+    same = call.word in _REPEATABLE and first.arguments == call.arguments
+    if first is not call and call.word not in _HANDLES and not same:
+        spot.fault(f"{call.word} {call.name!r} is declared twice", f"first declared at {whereabouts(first)}")
+    if not call.name or "record[" in call.name:
+        spot.fault(f"{call.word}() begins with a text that is known while building")
+    elif call.word in _NAMES:
+        try:
+            _NAMES[call.word].validate_python(call.name)
+        except ValidationError as error:
+            for _, message in faults_of(error):
+                spot.at("name").fault(f"{call.word}(): {call.name!r}: {message}")
+
+
+def _said(word: str, context: Context) -> Iterator[tuple[Call, Spot]]:
+    for (said, _), call in context.said.items():
+        if said == word:
+            yield call, Spot(call, context)
+
+
+def _read_project(meaning: Meaning, context: Context) -> None:
+    projects = list(_said("project", context))
+    if context.whole and not projects:
+        context.faults.append(Fault('the definition lacks project("NAME", version = "...")', ENTRY, 1, 1))
+    for position, (call, spot) in enumerate(projects):
+        if position > 0:
+            spot.fault("project() can be said once", f"first said at {whereabouts(projects[0][0])}")
+            continue
+        fields = read_project(call, spot)
+        meaning.product, meaning.version, meaning.doc = call.name, fields.get("version", ""), fields.get("doc", "")
+
+
+def _read_recipes(meaning: Meaning, context: Context) -> None:
+    images = {
+        call.name: read_image(call, spot, meaning.product, meaning.version) for call, spot in _said("image", context)
+    }
+    artifacts = {call.name: read_artifact(call, spot) for call, spot in _said("artifact", context)}
+    machine_images = {call.name: read_machine_image(call, spot) for call, spot in _said("machine_image", context)}
+    meaning.recipes = {
+        kind: {name: recipe for name, recipe in recipes.items() if recipe is not None}
+        for kind, recipes in (("image", images), ("artifact", artifacts), ("machine_image", machine_images))
+    }
+
+
+def _read_trees(meaning: Meaning, context: Context) -> None:
+    trees = {
+        word: {call.name: read(call, spot) for call, spot in _said(word, context)} for word, read in _TREES.items()
+    }
+    documents, templates = trees["document"], trees["template"]
+    for name in documents.keys() & templates.keys():
+        Spot(context.said["document", name], context).fault(f"document {name!r} has the name of a template")
+    mounted = {
+        place["template"] for tree in _containers(trees) for place in tree.get("files", ()) if "template" in place
+    }
+    trees["template"] = {name: tree for name, tree in templates.items() if name in mounted} | documents
+    trees["document"] = {name: {"template": name} for name in documents}
+    if any({"network": DEFAULT_NETWORK} in (tree.get("networks") or ()) for tree in _containers(trees)):
+        trees["network"].setdefault(DEFAULT_NETWORK, {})
+    meaning.trees = {kind: named for kind, named in trees.items() if named}
+
+
+def _containers(trees: Mapping[str, Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    yield from trees["container"].values()
+    yield from (task["container"] for task in trees["task"].values())

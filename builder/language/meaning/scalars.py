@@ -1,0 +1,221 @@
+"""Single values as people write them: texts with late values, sizes, times, permissions, other words' results."""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from builder.language.meaning.binding import Reader, Readers, bound_record, read_fields
+from builder.language.meaning.spot import Spot
+from builder.language.tokens import RECORD, text_tree
+from bundle_format.canonical import MAX_INT
+from bundle_format.site.parameters import size_of
+
+MAX_NESTING: Final = 32
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+def plain(value: Any, spot: Spot) -> Any:
+    """Texts, whole numbers, truth values, lists and dictionaries, with late values anywhere in them."""
+    match value:
+        case str():
+            return _text(value, spot)
+        case bool() | None:
+            return value
+        case int():
+            if abs(value) >= MAX_INT:
+                spot.wrong("is too large a number")
+            return value
+        case Decimal():
+            spot.wrong(f"must be a whole number or text, not {value}")
+        case list():
+            return _inner(spot) and [plain(member, spot.at(position)) for position, member in enumerate(value)]
+        case dict():
+            return _inner(spot) and _table(value, spot)
+    return None
+
+
+def open_value(value: Any, spot: Spot) -> Any:
+    """As `plain`, but nothing late: it is needed before any site is known."""
+    tree = plain(value, spot)
+    if _is_late(tree):
+        spot.wrong("cannot be late: it is needed while building, before any site is known")
+    return tree
+
+
+def text(value: Any, spot: Spot) -> str:
+    """Text that is known while building."""
+    tree = open_value(value, spot)
+    if not isinstance(tree, str | dict):
+        spot.wrong(f"must be text, not {told(value)}")
+    return tree if isinstance(tree, str) else ""
+
+
+def size(value: Any, spot: Spot) -> Any:
+    """Bytes: a number, text such as `512m`, or a late value of type size."""
+    tree = plain(value, spot)
+    match tree:
+        case str():
+            try:
+                return size_of(tree)
+            except ValueError as error:
+                spot.wrong(str(error))
+        case {"$param": name} if (wanting := spot.context.parameters.get(name)) and wanting.type != "size":
+            spot.wrong(f'param("{name}") is of type {wanting.type}; a size wants type = "size"')
+    return tree
+
+
+def seconds(value: Any, spot: Spot) -> Any:
+    """Seconds: a number, text such as `90s`, `2m` or `1h30m`, or a late whole number."""
+    tree = plain(value, spot)
+    if not isinstance(tree, str):
+        return tree
+    found = _DURATION.fullmatch(tree)
+    if not tree or not found:
+        spot.wrong(f"must be seconds or a time such as '90s', '2m' or '1h30m', not {tree!r}")
+        return None
+    return sum(int(amount) * unit for amount, unit in zip(found.groups("0"), (86400, 3600, 60, 1), strict=True))
+
+
+def mode(value: Any, spot: Spot) -> int | None:
+    """Permissions: `0o644` or the text `0644`."""
+    permissions = permissions_of(value)
+    if permissions is None:
+        spot.wrong(f'must be permissions such as 0o644 or "0644", not {told(value)}')
+    return permissions
+
+
+def permissions_of(value: Any) -> int | None:
+    """The permissions that a value means, None if it means none."""
+    if isinstance(value, str) and re.fullmatch(r"(0o?)?[0-7]{3,4}", value):
+        return int(value.removeprefix("0o"), 8)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o7777 else None
+
+
+def cpu_millis(value: Any, spot: Spot) -> int | None:
+    """Thousandths of a processor, from `2`, `0.5` or `"0.5"`."""
+    try:
+        millis = Decimal(value) * 1000 if isinstance(value, int | str | Decimal) else Decimal(0)
+    except InvalidOperation:
+        millis = Decimal(0)
+    if isinstance(value, bool) or millis < 1 or millis != millis.to_integral_value():
+        spot.wrong(f"must be a number of processors such as 2 or 0.5, not {told(value)}")
+        return None
+    return int(millis)
+
+
+def result_of(*kinds: str) -> Reader:
+    """A reader of what one of the words `kinds` returned: its name."""
+
+    def read(value: Any, spot: Spot) -> Any:
+        if not is_result(value, *kinds):
+            spot.wrong(f"must be {' or '.join(f'{kind}()' for kind in kinds)}, not {told(value)}")
+            return None
+        return value["name"]
+
+    return read
+
+
+def record_of(word: str, readers: Readers) -> Reader:
+    """A reader of what the word `word` says within another word's argument: its fields."""
+
+    def read(value: Any, spot: Spot) -> Any:
+        if not is_result(value, word):
+            spot.wrong(f"must be {word}(), not {told(value)}")
+            return {}
+        return read_fields(readers, bound_record(value, spot), spot)
+
+    return read
+
+
+def is_result(value: Any, *kinds: str) -> bool:
+    """Whether `value` is what one of the words `kinds` returned."""
+    return isinstance(value, dict) and value.get("_word") in kinds
+
+
+def list_of(read: Reader) -> Reader:
+    """A reader of a list whose members `read` reads."""
+
+    def read_all(value: Any, spot: Spot) -> Any:
+        if not isinstance(value, list):
+            spot.wrong(f"must be a list, not {told(value)}")
+            return []
+        return [read(member, spot.at(position)) for position, member in enumerate(value)]
+
+    return read_all
+
+
+def items(value: Any, spot: Spot) -> Iterable[tuple[str, Any]]:
+    """The members of a dictionary; its keys are texts known while building."""
+    if not isinstance(value, dict) or RECORD in value or "_word" in value:
+        spot.wrong(f"must be a dictionary, not {told(value)}")
+        return ()
+    return [(key, member) for key, member in value.items() if _is_key(key, spot)]
+
+
+def told(value: Any) -> str:
+    """What a wrong value is, in a few words."""
+    match value:
+        case {"_word": str(word)}:
+            return f"{word}()"
+        case {"_late": str(name)}:
+            return f'the late param("{name}")'
+        case str():
+            return f"the text {value[:40]!r}"
+        case bool() | None:
+            return str(value)
+    kinds: dict[type, str] = {list: "a list", dict: "a dictionary"}
+    return kinds.get(type(value), f"the number {value}")
+
+
+def _text(value: str, spot: Spot) -> Any:
+    try:
+        tree = text_tree(value)
+    except ValueError as error:
+        spot.wrong(str(error))
+        return None
+    if not isinstance(tree, str):
+        for part in tree.get("$text", [tree]):
+            if isinstance(part, dict):
+                _known(part["$param"], spot)
+    return tree
+
+
+def _table(value: dict[str, Any], spot: Spot) -> Any:
+    if set(value) == {RECORD}:
+        _known(value[RECORD], spot)
+        return {"$param": value[RECORD]}
+    if "_word" in value:
+        spot.wrong(f"must be text or a number, not {value['_word']}(); did you mean its .name?")
+        return None
+    return {key: plain(member, spot.at(key)) for key, member in value.items() if _is_key(key, spot)}
+
+
+def _known(name: Any, spot: Spot) -> None:
+    if name not in spot.context.parameters:
+        spot.wrong(f"no param() named {name!r} was declared")
+
+
+def _is_key(key: str, spot: Spot) -> bool:
+    if key.startswith("$") or "record[" in key:
+        spot.at(key).wrong("cannot be a key: a key is plain text and does not begin with '$'")
+        return False
+    return True
+
+
+def _is_late(tree: Any) -> bool:
+    match tree:
+        case {"$param": _} | {"$text": _}:
+            return True
+        case dict():
+            return any(map(_is_late, tree.values()))
+        case list():
+            return any(map(_is_late, tree))
+    return False
+
+
+def _inner(spot: Spot) -> bool:
+    if len(spot.way) > MAX_NESTING:
+        spot.wrong("is nested too deeply")
+        return False
+    return True

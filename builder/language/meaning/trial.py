@@ -1,0 +1,84 @@
+"""A variant tried as a site would bind it, with sample values: what passes here cannot fail there for its shape."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from builder.language.meaning.spot import SAMPLE_KEY, Context, Spot, whereabouts
+from bundle_format.digest import digest_of
+from bundle_format.errors import DefinitionError
+from bundle_format.release.fields import Sealed
+from bundle_format.release.model import File, Image, Release, Scalar, Variant
+from bundle_format.release.value import Fault, Path
+from bundle_format.site.bind import bind_variant
+from bundle_format.site.sitefile import Site
+
+_NOTHING: Final = digest_of(b"")
+_IMAGE: Final = Image(tag="sample", config=_NOTHING, manifest=_NOTHING, layers=(), size=0)
+_TOLD: Final = Fault("told already")
+_LAYERS: Final = {"container", "schedule"}
+"""Levels of a task's tree that its word does not have."""
+
+
+def try_variant(
+    trees: Mapping[str, Mapping[str, Any]], images: Iterable[str], chosen: Mapping[str, Scalar], context: Context
+) -> None:
+    """Tell every fault that binding the trees with sample values meets."""
+    texts = {tree["file"] for tree in trees.get("template", {}).values() if "file" in tree}
+    contents = {digest_of(name.encode()): name for name in sorted(_files(trees) | texts)}
+    variant = Variant(when=dict(chosen), objects={kind: dict(named) for kind, named in trees.items()})
+    release = Release(
+        product="sample",
+        version="0",
+        evaluator="",
+        sources={},
+        parameters=dict(context.parameters),
+        images=dict.fromkeys(images, _IMAGE),
+        files={name: File(digest=digest, size=0) for digest, name in contents.items()},
+        variants=(variant,),
+    )
+    open_values = {name: value for name, value in context.known.items() if not isinstance(value, Sealed)}
+    secrets = {name: value.reveal() for name, value in context.known.items() if isinstance(value, Sealed)}
+    _, faults = bind_variant(
+        release,
+        variant,
+        Site(name="sample", choices=dict(chosen), parameters=open_values),
+        secrets=secrets,
+        key=SAMPLE_KEY,
+        files=lambda file: _text(contents[file.digest], texts, context),
+        locate=lambda path, message: _located(path, message, context),
+    )
+    context.faults.extend(fault for fault in faults if fault is not _TOLD)
+
+
+def _files(trees: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    containers = [*trees.get("container", {}).values(), *(task["container"] for task in trees.get("task", {}).values())]
+    return {place["file"] for container in containers for place in container.get("files", ()) if "file" in place}
+
+
+def _text(name: str, texts: set[str], context: Context) -> bytes:
+    if name not in texts:
+        return b""  # placed as it is, so only its name counts
+    try:
+        return context.project.file(name).read_bytes()
+    except DefinitionError:
+        return b""  # told where it was named
+
+
+def _located(path: Path, message: str, context: Context) -> Fault:
+    """The fault where a person wrote what stands at `path` of the trees."""
+    kind, name, *inner = path
+    call = context.said.get((str(kind), str(name))) or context.said.get(("document", str(name)))
+    if call is None:
+        return Fault(f"{kind} {name!r}: {message}")
+    spot = Spot(call, context)
+    while inner and inner[0] in _LAYERS:
+        del inner[0]
+    if inner and spot.is_marked(inner[0]):
+        return _TOLD
+    trail = context.trails.get((call.word, call.name), {})
+    way = next(((*trail[key], *inner[cut:]) for cut in (2, 1) if (key := tuple(inner[:cut])) in trail), tuple(inner))
+    shown = ".".join(map(str, way))
+    others = [context.said.get(("container", other)) for other in re.findall(r"as '([^']+)' (?:does|has)", message)]
+    notes = [f"{other.name!r} is at {whereabouts(other)}" for other in others if other]
+    return spot.at(*way).made(f"{call.word} {call.name!r}: {shown + ': ' if shown else ''}{message}", *notes)

@@ -1,0 +1,99 @@
+"""Proof by trial that no late value decides anything: the definition says the same once the values are known.
+
+It is testing, not proof: a comparison with a computed value can slip through.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Final
+
+from builder.language.interpreter import Interpreter
+from builder.language.listening import Listener
+from builder.language.meaning.spot import Call
+from builder.language.source import Sources
+from builder.language.static import compared_literals
+from builder.language.tokens import filled
+from bundle_format.release.late import samples
+from bundle_format.release.model import Parameter, Scalar
+from bundle_format.release.value import Fault, FaultyError
+
+MAX_LITERALS: Final = 16
+
+
+def late_faults(
+    interpreter: Interpreter,
+    calls: Sequence[Call],
+    chosen: Mapping[str, Scalar],
+    parameters: Mapping[str, Parameter],
+    sources: Sources,
+) -> list[Fault]:
+    """Where the run that said `calls` would have said something else, had the parameters had values; at most one."""
+    for values in _trials(parameters, sources) if parameters else ():
+        listener = Listener(chosen, values)
+        try:
+            interpreter.run(listener.tell)
+        except FaultyError as error:
+            note = "so it is once the late parameters have values; use choice() for decisions"
+            return [replace(fault, notes=(*fault.notes, note)) for fault in error.faults]
+        for said, said_then in zip_longest(calls, listener.calls):
+            if said is None or said_then is None or not _same(said, said_then, values):
+                return [_difference(said, said_then, values)]
+    return []
+
+
+def named_late(
+    fault: Fault, interpreter: Interpreter, chosen: Mapping[str, Scalar], parameters: Mapping[str, Parameter]
+) -> Fault:
+    """The fault with late parameters called so: Starlark calls them records, and other words' results too.
+
+    What is wrong only as long as the parameters have no values is wrong because of them.
+    """
+    if "`record`" not in fault.message or not parameters:
+        return fault
+    try:
+        interpreter.run(Listener(chosen, samples(parameters)).tell)
+    except FaultyError as error:
+        if fault in error.faults:
+            return fault
+    message = fault.message.replace("`record`", "`late parameter`")
+    return replace(fault, message=f"{message}: its value is known on site only")
+
+
+def _trials(parameters: Mapping[str, Parameter], sources: Sources) -> Iterator[dict[str, Scalar]]:
+    typical = samples(parameters)
+    yield typical
+    yield {name: _like(value, 0, "") for name, value in typical.items()}
+    literals = {literal for source in sources.values() for literal in compared_literals(source)}
+    for literal in sorted(literals, key=lambda literal: (str(type(literal)), literal))[:MAX_LITERALS]:
+        yield {name: literal if type(value) is type(literal) else value for name, value in typical.items()}
+
+
+def _like(value: Scalar, number: int, text: str) -> Scalar:
+    match value:
+        case bool():
+            return bool(number)
+        case int():
+            return number
+    return text
+
+
+def _same(said: Call, said_then: Call, values: Mapping[str, Scalar]) -> bool:
+    if (said.word, said.place) != (said_then.word, said_then.place):
+        return False
+    expected = filled(said.arguments, values)
+    return expected == said_then.arguments or json.loads(expected) == json.loads(said_then.arguments)
+
+
+def _difference(said: Call | None, said_then: Call | None, values: Mapping[str, Scalar]) -> Fault:
+    call = said or said_then
+    assert call is not None
+    where = ""
+    if said and said_then and (said.word, said.name) == (said_then.word, said_then.name):
+        _, named = json.loads(filled(said.arguments, values))
+        for name in named:
+            if named[name] != said_then.named.get(name):
+                where = f" (its {name!r} is another then)"
+    what = f"{call.word} {call.name!r} depends on the value of a late param(){where}; use choice() for decisions"
+    return Fault(what, call.place.path, call.place.line, call.place.column, notes=call.place.callers)

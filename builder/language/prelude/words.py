@@ -1,0 +1,120 @@
+"""The words as they are documented: names, arguments, types, defaults, read from the prelude's files."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+CHAPTERS = ("release", "sources", "hosts", "containers")
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a word; `default` is its text, None where it must be given."""
+
+    name: str
+    type: str
+    default: str | None
+    doc: str
+    positional: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the language; `returns` names a record of handles.star, `None` or `typing.Any`."""
+
+    name: str
+    chapter: str
+    summary: str
+    text: str
+    arguments: tuple[Argument, ...]
+    returns: str
+    example: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What its arguments are called."""
+        return tuple(argument.name for argument in self.arguments)
+
+    @property
+    def positional(self) -> tuple[str, ...]:
+        """Those that may be given without their names, in order."""
+        return tuple(argument.name for argument in self.arguments if argument.positional)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Those that have no default."""
+        return tuple(argument.name for argument in self.arguments if argument.default is None)
+
+
+def chapter_text(chapter: str) -> str:
+    """A file of the prelude."""
+    return files("builder.language.prelude").joinpath(f"{chapter}.star").read_text(encoding="utf-8")
+
+
+def chapter_title(chapter: str) -> str:
+    """What a file of the prelude says of itself."""
+    return ast.get_docstring(ast.parse(chapter_text(chapter))) or ""
+
+
+@cache
+def words() -> dict[str, Word]:
+    """All words by name, in the order of the reference."""
+    return {word.name: word for chapter in CHAPTERS for word in _words_of(chapter)}
+
+
+@cache
+def records() -> dict[str, tuple[str, ...]]:
+    """The records that words return, with their fields."""
+    return {
+        node.targets[0].id: tuple(field.arg for field in node.value.keywords if field.arg)
+        for node in ast.parse(chapter_text("handles")).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Call)
+    }
+
+
+@cache
+def types() -> tuple[str, ...]:
+    """All names of handles.star: records and unions of them."""
+    return tuple(
+        node.targets[0].id
+        for node in ast.parse(chapter_text("handles")).body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    )
+
+
+def _words_of(chapter: str) -> Iterator[Word]:
+    for node in ast.parse(chapter_text(chapter)).body:
+        if isinstance(node, ast.FunctionDef):
+            yield _word(node, chapter)
+
+
+def _word(node: ast.FunctionDef, chapter: str) -> Word:
+    text, _, rest = (ast.get_docstring(node) or "").partition("\n\nArgs:\n")
+    told, _, example = rest.partition("\n\nExample:\n")
+    docs = dict(re.findall(r"(?m)^    (\w+): (.*)$", told))
+    summary, _, text = text.partition("\n\n")
+    return Word(
+        name=node.name,
+        chapter=chapter,
+        summary=summary.replace("\n", " "),
+        text=text,
+        arguments=tuple(_arguments(node.args, docs)),
+        returns=ast.unparse(node.returns) if node.returns else "None",
+        example="\n".join(line.removeprefix("    ") for line in example.splitlines()),
+    )
+
+
+def _arguments(arguments: ast.arguments, docs: dict[str, str]) -> Iterator[Argument]:
+    missing = [None] * (len(arguments.args) - len(arguments.defaults))
+    defaults = [*missing, *arguments.defaults, *arguments.kw_defaults]
+    for position, (argument, default) in enumerate(zip(arguments.args + arguments.kwonlyargs, defaults, strict=True)):
+        yield Argument(
+            name=argument.arg,
+            type=ast.unparse(argument.annotation) if argument.annotation else "typing.Any",
+            default=None if default is None else ast.unparse(default).replace("'", '"'),
+            doc=docs[argument.arg],
+            positional=position < len(arguments.args),
+        )
