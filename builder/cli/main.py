@@ -7,7 +7,13 @@ from bundle_format.terminal import VerbTable, run_program
 
 DESCRIPTION = "Makes one signed bundle of a product's definition and everything that it needs."
 
-VERBS = VerbTable("builder.cli", ("init", "keygen", "check", "build", "sign", "inspect", "verify", "root", "authorise"))
+VERBS = VerbTable(
+    "builder.cli",
+    (
+        *("init", "check", "resolve", "render", "explain", "editor", "fmt"),
+        *("owners/keygen", "build", "owners/sign", "inspect", "verify", "owners/root", "owners/authorise"),
+    ),
+)
 
 
 def main() -> None:

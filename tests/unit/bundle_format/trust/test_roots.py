@@ -2,10 +2,20 @@ import dataclasses
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from bundle_format.errors import RefusedError, UnknownKeyError
-from bundle_format.trust.documents import PAYLOAD_LIMIT, Document, Kind, product_id, read_document, write_documents
+from bundle_format.trust.documents import (
+    PAYLOAD_LIMIT,
+    Document,
+    Kind,
+    product_id,
+    read_document,
+    read_documents,
+    write_documents,
+)
 from bundle_format.trust.roots import Root, first_root, next_root
 from tests.unit.bundle_format.trust.builders import key, make_root, role, signed
 
@@ -97,3 +107,14 @@ def test_roles_may_share_keys_and_differ_in_thresholds() -> None:
     assert first_root(signed(root, "ann", "bob")).threshold("root") == 2
     with pytest.raises(UnknownKeyError):
         first_root(signed(root, "bob"))
+
+
+@given(st.binary(max_size=200), st.integers(0, 4400), st.binary(min_size=1, max_size=8))
+def test_threat_17_reading_a_chain_ends_in_documents_or_a_value_error(start: bytes, place: int, patch: bytes) -> None:
+    sound = signed(make_root(), "acme").to_bytes()
+    for content in (start, sound[:12] + start, sound[:place] + patch + sound[place + len(patch) :]):
+        try:
+            documents = read_documents(content)
+        except ValueError:
+            continue
+        assert write_documents(documents) == content

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from builder.cli.clock import now
-from builder.cli.sign import tell
+from builder.cli.owners.sign import tell
 from builder.cli.signing_key import add_passphrase_options, read_signer
 from builder.roots import draft_root, read_chain, root_file, says_the_same
 from builder.signable import attach, open_signable

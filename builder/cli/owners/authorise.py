@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from builder.cli.clock import now
-from builder.cli.sign import tell
+from builder.cli.owners.sign import tell
 from builder.cli.signing_key import add_passphrase_options, read_signer
 from builder.roots import read_chain
 from builder.signable import attach, open_signable
