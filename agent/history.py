@@ -112,6 +112,11 @@ class History(Value):
             return None
         return next((receipt for receipt in self._installed() if not _same(receipt, current)), None)
 
+    @property
+    def next_number(self) -> int:
+        """The number of the next undertaking."""
+        return max((receipt.undertaking.number for receipt in self.receipts), default=0) + 1
+
     def of_version(self, version: str) -> Receipt | None:
         """The newest receipt of a version that ran here."""
         return next((receipt for receipt in self._installed() if receipt.undertaking.source.version == version), None)

@@ -50,6 +50,8 @@ def run_steps(
 
 def told(cause: BaseException) -> str:
     """An exception as a reason for a person."""
+    if isinstance(cause, KeyboardInterrupt):
+        return "stopped, as you asked"
     return cause.message if isinstance(cause, FlotoError) else f"{type(cause).__name__}: {cause}"
 
 

@@ -1,0 +1,1 @@
+"""`floto-agent`: one file a verb."""

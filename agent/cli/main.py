@@ -7,7 +7,19 @@ from bundle_format.terminal import VerbTable, run_program
 
 DESCRIPTION = "Brings a signed bundle to a site and keeps the site what it shall be; works without any internet."
 
-VERBS = VerbTable("agent.cli", ("trust", "verify", "inspect", "preflight", "plan", "apply", "status", "logs"))
+VERBS = VerbTable(
+    "agent.cli",
+    (
+        "trust",
+        "bundles/verify",
+        "bundles/inspect",
+        "changes/preflight",
+        "changes/plan",
+        "changes/apply",
+        "watching/status",
+        "watching/logs",
+    ),
+)
 
 
 def main() -> None:

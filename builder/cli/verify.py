@@ -6,7 +6,7 @@ from pathlib import Path
 from builder.cli.root_file import add_root_option, trust_of
 from bundle_format.errors import ExitCode
 from bundle_format.reader import open_bundle
-from bundle_format.shown.sizes import size_text
+from bundle_format.shown.bundles import verdict_json, verdict_lines
 from bundle_format.terminal import Terminal, Verb
 
 EXAMPLES = """\
@@ -25,20 +25,9 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     with open_bundle(arguments.bundle, trust_of(arguments), salvage=True) as bundle:
         damages = bundle.verify(terminal.progress())
         if arguments.json:
-            terminal.json(
-                {
-                    "product": bundle.index.product,
-                    "release": bundle.index.release,
-                    "index": bundle.page.index_digest,
-                    "signers": list(bundle.signers.names),
-                    "damage": [str(damage) for damage in damages],
-                }
-            )
-        elif damages:
-            terminal.say("\n".join(f"damaged: {damage}" for damage in damages))
+            terminal.json(verdict_json(bundle, damages))
         else:
-            size, signers = size_text(bundle.page.total), ", ".join(bundle.signers.names)
-            terminal.say(f"{arguments.bundle[0]}: whole, {size}, signed by {signers}\n  {bundle.page.index_digest}")
+            terminal.say("\n".join(verdict_lines(arguments.bundle[0], bundle, damages)))
     return ExitCode.DAMAGED if damages else ExitCode.DONE
 
 

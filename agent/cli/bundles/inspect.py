@@ -1,0 +1,30 @@
+"""`floto-agent inspect`: what is in a bundle and who signed it; reads its first pages alone."""
+
+from argparse import ArgumentParser, Namespace
+
+from agent.cli.bundles.opening import add_bundle_options, opened
+from bundle_format.errors import ExitCode
+from bundle_format.shown.bundles import bundle_json, bundle_lines
+from bundle_format.terminal import Terminal, Verb
+
+EXAMPLES = """\
+  floto-agent inspect /media/stick/shop-2024.1.floto
+  floto-agent inspect shop-2024.1.floto --json
+"""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    add_bundle_options(parser)
+    parser.add_argument("--json", action="store_true", help="say it for a script")
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
+    with opened(arguments, terminal) as bundle:
+        if arguments.json:
+            terminal.json(bundle_json(bundle))
+        else:
+            terminal.say("\n".join(bundle_lines(arguments.bundle[0], bundle)))
+    return ExitCode.DONE
+
+
+VERB = Verb("inspect", "Show what is in a bundle and who signed it.", _configure, _run, EXAMPLES)

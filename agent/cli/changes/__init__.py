@@ -1,0 +1,1 @@
+"""Verbs that change a site, and those that end what was begun."""

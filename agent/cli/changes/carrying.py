@@ -1,0 +1,187 @@
+"""What verbs share that change a site: settling what was interrupted, agreeing, carrying out, telling the outcome."""
+
+import secrets
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from agent.applying.apply import apply, undertaking_of
+from agent.applying.journal import read_course
+from agent.applying.means import Means, Redactor
+from agent.applying.settle import settle
+from agent.applying.transaction import Conduct, Remember
+from agent.cli.changes.outlook import Outlook
+from agent.cli.changes.stopping import WallClock, stoppable
+from agent.cli.site import Site, engines_of
+from agent.history import Operation, Receipt, Source, Undertaking
+from agent.intent import from_store
+from agent.labels import Owner
+from bundle_format import __version__
+from bundle_format.errors import ExitCode, FlotoError, NeedsPersonError
+from bundle_format.terminal import Terminal
+
+
+def add_change_options(parser: ArgumentParser) -> None:
+    """Let a person say how a change goes about."""
+    parser.add_argument("--yes", action="store_true", help="agree to the plan beforehand")
+    parser.add_argument(
+        "--on-failure",
+        choices=("rollback", "stop", "continue"),
+        default="rollback",
+        help="take all back (default), stop for a person, or go on with what does not need what failed",
+    )
+    parser.add_argument(
+        "--max-parallel", type=_count, default=4, metavar="N", help="steps together at most (default 4; 1: one by one)"
+    )
+    parser.add_argument("--window", type=_length, metavar="TIME", help="be done with the switch by then: 90m, 2h")
+
+
+def settle_before(site: Site, arguments: Namespace, terminal: Terminal, *, back: bool = False) -> Receipt | None:
+    """End what an interrupted agent has left, and say how; None where there was nothing."""
+    course = read_course(site.folder.journal)
+    if course is None or course.outcome is not None:
+        return None
+    told = _told(course.undertaking)
+    terminal.warn(f"{told} was interrupted in phase {course.phase}; ending it first")
+    with stoppable() as stop:
+
+        @contextmanager
+        def equip(undertaking: Undertaking) -> Iterator[Means]:
+            with engines_of(undertaking.hosts, _owner(undertaking.source)) as (engines, _):
+                yield Means(
+                    transaction=undertaking.transaction,
+                    engines=engines,
+                    store=site.store,
+                    clock=WallClock(stop),
+                    progress=terminal.progress(),
+                    redact=Redactor(_secrets_again(site, undertaking.source)),
+                    outputs=site.folder.tasks,
+                    stop=stop,
+                )
+
+        receipt = settle(site.folder, equip, _conduct(arguments), _remember(site, course.undertaking), back=back)
+    if receipt:
+        end = "taken back: what ran before runs" if receipt.outcome == "taken back" else "brought to its end"
+        terminal.warn(f"{told} was {end}")
+    return receipt
+
+
+def carry_out(
+    site: Site, outlook: Outlook, arguments: Namespace, terminal: Terminal, operation: Operation = "apply"
+) -> ExitCode:
+    """Do what the outlook plans, once the person agrees; errors as for `Transaction.go`."""
+    outlook.require_free_way()
+    if _is_current(outlook):
+        return ExitCode.DONE
+    if outlook.plan.steps and not arguments.yes and not terminal.ask("Do this?"):
+        terminal.warn("nothing was changed")
+        return ExitCode.USAGE
+    with stoppable() as stop:
+        means = Means(
+            transaction=_new_transaction(outlook),
+            engines=outlook.engines,
+            store=site.store,
+            clock=WallClock(stop),
+            progress=terminal.progress(),
+            redact=Redactor(outlook.intent.secrets),
+            outputs=site.folder.tasks,
+            stop=stop,
+        )
+        receipt = _apply(site, outlook, arguments, means, operation)
+    terminal.say("\n".join(_outcome(receipt)))
+    if receipt.outcome == "partly done":
+        raise NeedsPersonError(
+            "not everything succeeded; what failed was taken back, the rest is done:\n  "
+            + "\n  ".join(receipt.reasons),
+            "Mend the cause and apply again: it does what is left.",
+        )
+    return ExitCode.DONE
+
+
+def _apply(site: Site, outlook: Outlook, arguments: Namespace, means: Means, operation: Operation) -> Receipt:
+    intent = outlook.intent
+    undertaking = undertaking_of(
+        intent.deployment,
+        intent.source,
+        outlook.plan,
+        number=outlook.history.next_number,
+        transaction=means.transaction,
+        operation=operation,
+        agent=__version__,
+        begun=int(means.clock.time()),
+        on_failure=arguments.on_failure,
+        only=tuple(sorted(getattr(arguments, "only", ()))),
+    )
+    return apply(
+        undertaking,
+        intent.deployment,
+        site.folder,
+        means,
+        conduct=_conduct(arguments),
+        remember=_remember(site, undertaking),
+        stage=lambda: intent.stage(means.progress),
+    )
+
+
+def _new_transaction(outlook: Outlook) -> str:
+    return f"{outlook.history.next_number:06d}-{secrets.token_hex(4)}"
+
+
+def _is_current(outlook: Outlook) -> bool:
+    """Whether the site runs this very release already and nothing is to be done for it."""
+    current = outlook.history.current
+    same = current is not None and current.undertaking.source == outlook.intent.source
+    return same and not outlook.plan.steps
+
+
+def _remember(site: Site, undertaking: Undertaking) -> Remember:
+    """Only what a bundle brought moves the sequence on; going back to what ran here must stay possible."""
+
+    def remember(source: Source) -> None:
+        if undertaking.operation == "apply":
+            site.remember(source)
+
+    return remember
+
+
+def _conduct(arguments: Namespace) -> Conduct:
+    window = getattr(arguments, "window", None)
+    return Conduct(
+        at_once=getattr(arguments, "max_parallel", 4), until=time.time() + window if window is not None else None
+    )
+
+
+def _secrets_again(site: Site, source: Source) -> tuple[str, ...] | None:
+    """The secrets of a release in the store, None where they cannot be read without asking."""
+    try:
+        return from_store(source, site.store, site.keeper(None)).secrets
+    except FlotoError:
+        return None
+
+
+def _owner(source: Source) -> Owner:
+    return Owner(source.product, source.site)
+
+
+def _told(undertaking: Undertaking) -> str:
+    return f"{undertaking.operation} of {undertaking.source.product} {undertaking.source.version}"
+
+
+def _outcome(receipt: Receipt) -> Iterator[str]:
+    undertaking = receipt.undertaking
+    source = undertaking.source
+    yield f"{source.product} {source.version} runs on site {source.site}: {receipt.outcome}"
+    yield f"receipt {undertaking.number}, took {receipt.ended - undertaking.begun} s"
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError(text)
+    return count
+
+
+def _length(text: str) -> int:
+    units = {"s": 1, "m": 60, "h": 3600}
+    return int(text[:-1]) * units[text[-1]] if text[-1:] in units else int(text)

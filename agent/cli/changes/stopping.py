@@ -1,0 +1,40 @@
+"""How a person or the system stops a change: what runs ends in good order, and is taken back."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+from types import FrameType
+
+
+class WallClock:
+    """Real time; waiting ends early when a person asks to stop."""
+
+    def __init__(self, stop: Event) -> None:
+        self._stop = stop
+
+    def time(self) -> float:
+        """Unix seconds."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self._stop.wait(seconds)
+
+
+@contextmanager
+def stoppable() -> Iterator[Event]:
+    """An event that is set, before KeyboardInterrupt is raised, when a person or the system asks to stop."""
+    stop = Event()
+
+    def asked(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,113 @@
+"""What verbs that act on a site share: its state folder, its trust, its engines, and the wishes of a person."""
+
+import os
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.cli.places import state_of
+from agent.floor import FLOOR
+from agent.folder import Folder, open_folder
+from agent.history import Source
+from agent.intent import Keeper
+from agent.labels import Owner
+from agent.observe import at_once
+from agent.planning.view import Wishes
+from agent.targets.engine import Engine
+from bundle_format.errors import TargetError
+from bundle_format.reader import Bundle
+from bundle_format.release.deployment import Host
+from bundle_format.store import Store
+from bundle_format.terminal import Terminal
+from bundle_format.trust.admission import Offer
+from bundle_format.trust.state import TrustFolder
+from bundle_format.trust.trust import Signers, Trust
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site as this computer knows it."""
+
+    folder: Folder
+    store: Store
+    trust: TrustFolder
+
+    def keeper(self, terminal: Terminal | None) -> Keeper:
+        """Where secrets come from; nobody is asked for them without a terminal."""
+        ask = terminal.secret if terminal and sys.stdin.isatty() else None
+        return Keeper(self.folder.key(), os.environ, ask)
+
+    def learn(self, bundle: Bundle) -> None:
+        """Keep the root documents that a bundle brought: keys that they take away are dead from now on."""
+        self.trust.change(lambda trust: trust.learn(bundle.signers))
+
+    def remember(self, source: Source) -> None:
+        """Remember that a bundle runs here, so that an older one is refused."""
+
+        def remembered(trust: Trust) -> Trust:
+            root = trust.enrolments[source.product].root
+            signers = Signers(source.product, source.channel, source.signers, root, b"")
+            return trust.remember(signers, Offer(source.sequence, source.index, source.issued))
+
+        self.trust.change(remembered)
+
+
+def site_of(arguments: Namespace) -> Site:
+    """The site whose state the arguments name."""
+    folder = open_folder(state_of(arguments))
+    return Site(folder, Store(folder.store), TrustFolder(folder.root, FLOOR))
+
+
+def admit(trust: Trust, bundle: Bundle, site: str) -> tuple[str, ...]:
+    """What a person should know of a bundle that may come onto the site now; RefusedError when it may not."""
+    index = bundle.index
+    offer = Offer(index.sequence, bundle.page.index_digest, index.issued, index.expires, index.sites)
+    return trust.admit(bundle.signers, offer, clock=int(time.time()), site=site)
+
+
+@contextmanager
+def engines_of(hosts: Mapping[str, Host], owner: Owner) -> Iterator[tuple[dict[str, Engine], dict[str, str]]]:
+    """The engines of hosts, and for those that do not answer what was wrong."""
+    engines: dict[str, Engine] = {}
+    silent: dict[str, str] = {}
+    with ExitStack() as opened:
+        for host, engine in at_once(lambda host: _connected(host, owner), hosts.values()):
+            if isinstance(engine, str):
+                silent[host.name] = engine
+            else:
+                opened.callback(engine.close)
+                engines[host.name] = engine
+        yield engines, silent
+
+
+def add_site_option(parser: ArgumentParser) -> None:
+    """Let a person name the site's file."""
+    parser.add_argument("--site", type=Path, default=Path("site.toml"), metavar="FILE", help="default: ./site.toml")
+
+
+def add_wish_options(parser: ArgumentParser) -> None:
+    """Let a person narrow a plan or lift a protection."""
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="only this host or container")
+    parser.add_argument(
+        "--unprotect", action="append", default=[], metavar="NAME", help="in spite of the container's protection"
+    )
+
+
+def wishes_of(arguments: Namespace, *, anew: frozenset[str] = frozenset()) -> Wishes:
+    """What the arguments ask for beyond the release."""
+    return Wishes(only=frozenset(arguments.only), unprotect=frozenset(arguments.unprotect), anew=anew)
+
+
+def _connected(host: Host, owner: Owner) -> Engine | str:
+    from agent.targets.docker.engine import DockerEngine
+
+    if host.access is None:
+        return f"{host.name}: the site's file does not say how to reach its engine"
+    try:
+        return DockerEngine(host.name, host.access, owner)
+    except TargetError as error:
+        return error.message

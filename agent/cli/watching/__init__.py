@@ -1,0 +1,1 @@
+"""Verbs that tell how a site is and was."""
