@@ -10,7 +10,8 @@ DESCRIPTION = "Makes one signed bundle of a product's definition and everything 
 VERBS = VerbTable(
     "builder.cli",
     (
-        *("init", "check", "resolve", "render", "explain", "editor", "fmt"),
+        "init",
+        *(f"definition/{verb}" for verb in ("check", "resolve", "render", "explain", "editor", "fmt")),
         *("owners/keygen", "build", "owners/sign", "inspect", "verify", "owners/root", "owners/authorise"),
     ),
 )

@@ -31,7 +31,7 @@ def bind_draft(draft: Draft, site: Site, secrets: Mapping[str, str] | None) -> D
     return bind(_without_rules_about(draft.release, masks), site, masks, KEY, draft.open)
 
 
-def shown(text: str | Sealed) -> str:
+def _shown(text: str | Sealed) -> str:
     """The text of a deployment that was bound for a person to see."""
     return text.reveal() if isinstance(text, Sealed) else text
 
@@ -39,3 +39,14 @@ def shown(text: str | Sealed) -> str:
 def _without_rules_about(release: Release, secrets: Mapping[str, str]) -> Release:
     rules = tuple(rule for rule in release.rules if not parameters_of(rule.expression) & secrets.keys())
     return release.model_copy(update={"rules": rules})
+
+
+def rendered(deployment: Deployment) -> dict[str, bytes]:
+    """Every text of a deployment: `CONTAINER:/PATH`, `CONTAINER:env` as lines of NAME=value, and documents."""
+    runs = [*deployment.containers.values(), *(task.container for task in deployment.tasks.values())]
+    texts = {f"{container.name}:{file.path}": file.content for container in runs for file in container.files}
+    for container in runs:
+        if container.env:
+            lines = [f"{name}={_shown(text)}\n" for name, text in sorted(container.env.items())]
+            texts[f"{container.name}:env"] = "".join(lines).encode()
+    return texts | {name: document.content.encode() for name, document in deployment.documents.items()}
