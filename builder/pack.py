@@ -1,10 +1,78 @@
-"""From an evaluation and what was gathered for it to the resolved release."""
+"""From an evaluation and what was gathered for it to the resolved release, and from that to a signed bundle."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from builder.delta import Baseline, as_delta
 from builder.gathering.surroundings import Gathered
 from builder.language.evaluation import Evaluation
+from builder.roots import Chain
+from bundle_format.durable import whole_file
+from bundle_format.errors import DefinitionError
+from bundle_format.layout.index import Base
+from bundle_format.progress import Progress
 from bundle_format.release.model import File, Release
+from bundle_format.store import Store
+from bundle_format.trust.signing import Signer
+from bundle_format.writer import Carried, Heading, Written, carry, draft_bundle, types_in
+
+
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """Who vouches for a bundle: the product's root documents so far, and the keys that sign."""
+
+    chain: Chain
+    signers: Sequence[Signer]
+
+    def check(self, product: str, channel: str) -> None:
+        """DefinitionError unless these keys may sign releases of that product on that channel."""
+        root = self.chain.newest
+        if root.product != product:
+            raise DefinitionError(
+                f"the keys are those of {root.product!r}, not of {product!r}", "Name the right --key."
+            )
+        if channel not in root.channels:
+            raise DefinitionError(
+                f"{product} has no channel {channel!r}", f"It has: {', '.join(sorted(root.channels))}."
+            )
+        allowed = {key.key_id for key in root.role_keys("release").values()}
+        if any(signer.public.key_id not in allowed for signer in self.signers):
+            raise DefinitionError(
+                f"a key is none of those that sign releases of {product}: {', '.join(root.roles.release.keys)}",
+                "Use one of them, or let the owners name the new key: floto-builder root",
+            )
+
+
+def pack(
+    path: Path,
+    release: Release,
+    store: Store,
+    *,
+    heading: Heading,
+    makers: Makers,
+    baseline: Baseline | None,
+    progress: Progress,
+) -> Written:
+    """Write the signed bundle of `release`, for any site or for those that hold `baseline`; whole or not at all."""
+    # Kept for later: a delta for a site that has this release compares with it.
+    store.add_bytes(release.to_json())
+    carried = [carry(store, digest, kind) for digest, kind in types_in(release).items()]
+    with _told(release, carried, baseline, store, progress) as (told, bases):
+        draft = draft_bundle(release, told, replace(heading, bases=bases), makers.chain.to_sections())
+        draft = draft.signed(signer.sign(draft.page.message) for signer in makers.signers)
+        with whole_file(path) as stream:
+            draft.write(stream, progress)
+    return Written(path, draft.page.total, draft.page.index_digest)
+
+
+def _told(
+    release: Release, carried: list[Carried], baseline: Baseline | None, store: Store, progress: Progress
+) -> AbstractContextManager[tuple[list[Carried], tuple[Base, ...]]]:
+    if baseline is None:
+        return nullcontext((carried, ()))
+    return as_delta(release, carried, baseline, store, progress)
 
 
 def release_of(evaluation: Evaluation, gathered: Gathered) -> Release:
