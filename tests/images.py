@@ -14,7 +14,28 @@ from bundle_format.release.model import Image
 BUSYBOX = Path("/bin/busybox")
 """From Debian's package busybox-static."""
 
-APPLETS = ("sh", "sleep", "cat", "echo", "true", "false", "test", "httpd", "wget", "stat", "id", "touch", "env", "ls")
+APPLETS = (
+    "sh",
+    "sleep",
+    "cat",
+    "echo",
+    "true",
+    "false",
+    "test",
+    "httpd",
+    "wget",
+    "stat",
+    "id",
+    "touch",
+    "env",
+    "ls",
+    "hostname",
+    "find",
+    "sort",
+    "mkdir",
+    "ln",
+    "chmod",
+)
 
 
 class Shelf:

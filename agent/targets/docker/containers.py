@@ -1,7 +1,7 @@
 """The life of containers on one engine: drafted with their files, named, started, run, stopped, removed."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import Any
@@ -101,21 +101,21 @@ class Containers:
             output(line)
             if self._clock() > end:
                 break
-        if self._clock() > end:
+        try:
+            left = max(end - self._clock(), 1)
+            ended = self._connection.post(f"/containers/{found['Id']}/wait", seconds=left, condition="not-running")
+        except SilentError as silent:
             grace = found["Config"].get("StopTimeout")
             self.stop(key, STOP_GRACE if grace is None else grace)
             raise TargetError(
                 f"{self._connection.host}: task {key} had not ended after {deadline} s and was stopped",
                 "its output is kept: docker logs shows it",
-            )
-        ended = self._connection.post(f"/containers/{found['Id']}/wait", condition="not-running")
+            ) from silent
         return int(ended["StatusCode"])
 
     def logs(self, key: str, since: int | None, tail: int | None) -> Iterator[LogLine]:
         """What a container, ours or not, has written so far."""
-        query = _log_query(since="" if since is None else str(since), tail=tail)
-        with self._connection.stream("GET", f"/containers/{key}/logs", query=query) as response:
-            yield from log_lines(key, response.iter_content(None))
+        return self._lines(key, key, {"since": since or "", "tail": "all" if tail is None else tail})
 
     def follow(self, key: str, since: int | None, tail: int | None) -> Iterator[LogLine]:
         """What a container has written and writes, until it ends."""
@@ -126,16 +126,23 @@ class Containers:
         yield from self._followed(key, key, None, next_moment(last) if last else str(since or ""))
 
     def _followed(self, key: str, name: str, end: float | None, since: str = "") -> Iterator[LogLine]:
-        while end is None or self._clock() < end:
+        ended = False
+        while not ended and (end is None or self._clock() < end):
             seconds = LISTEN_SECONDS if end is None else max(min(LISTEN_SECONDS, end - self._clock()), 1)
-            query = {**_log_query(since=since, tail=None), "follow": True}
             with suppress(SilentError):
-                path = f"/containers/{key}/logs"
-                with self._connection.stream("GET", path, query=query, seconds=seconds) as response:
-                    for line in log_lines(name, response.iter_content(None)):
-                        since = next_moment(line.time)
-                        yield line
-                return
+                for line in self._lines(key, name, {"since": since, "follow": True}, seconds):
+                    since = next_moment(line.time)
+                    yield line
+                ended = True
+        # An engine that follows may miss a last line without a line end.
+        yield from self._lines(key, name, {"since": since})
+
+    def _lines(
+        self, key: str, name: str, asked: Mapping[str, str | int | bool], seconds: float | None = None
+    ) -> Iterator[LogLine]:
+        query = {"stdout": True, "stderr": True, "timestamps": True, **asked}
+        with self._connection.stream("GET", f"/containers/{key}/logs", query=query, seconds=seconds) as response:
+            yield from log_lines(name, response.iter_content(None))
 
     def _ground(self, container: Container) -> set[str]:
         """Look that all that a container stands on is there; the volumes whose root no image may change.
@@ -199,8 +206,3 @@ def _by_folder(container: Container) -> dict[str, list[RenderedFile]]:
         around = [place for place in places if PurePosixPath(file.path).is_relative_to(place)]
         grouped.setdefault(max(around, key=len), []).append(file)
     return grouped
-
-
-def _log_query(since: str, tail: int | None) -> dict[str, str | int | bool]:
-    shown: dict[str, str | int | bool] = {"stdout": True, "stderr": True, "timestamps": True}
-    return {**shown, **({"since": since} if since else {}), "tail": "all" if tail is None else tail}

@@ -150,8 +150,12 @@ def _settings(container: Json) -> Settings:
         privileged=host["Privileged"],
         read_only=host["ReadonlyRootfs"],
         networks=tuple(sorted(container["NetworkSettings"]["Networks"])),
-        mounts=tuple(sorted(_mount(mount) for mount in host.get("Mounts") or () if mount.get("Source", "tmpfs"))),
+        mounts=tuple(sorted(_mount(mount) for mount in host.get("Mounts") or () if not _is_nameless(mount))),
     )
+
+
+def _is_nameless(mount: Json) -> bool:
+    return bool(mount["Type"] == "volume" and not mount.get("Source"))
 
 
 def _mount(mount: Json) -> str:
