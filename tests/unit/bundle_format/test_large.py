@@ -1,0 +1,189 @@
+"""Bundles beyond 4 GiB, in sparse files: no number overflows, and memory stays small."""
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pytest
+
+from bundle_format.blob import Blob
+from bundle_format.digest import Digest
+from bundle_format.layout.frames import FRAME, Frame, PackedFrame, pack, plain_frame
+from bundle_format.progress import Silence
+from bundle_format.reader import open_bundle
+from bundle_format.release.model import File, Release
+from bundle_format.split import split
+from bundle_format.trust.trust import trust_in
+from bundle_format.writer import Carried, Heading, draft_bundle
+from tests.bundles import ISSUED, key, root_document
+
+GIB = 1 << 30
+TRUST = trust_in(root_document("acme"))
+MARKED = {0, 511, 512, 1023, 1024}
+"""The frames on both sides of 2^31 and 2^32 begin with their number; all others are zeros."""
+
+
+class Sparse:
+    """A file that leaves out what is zero."""
+
+    PIECE = bytes(1 << 16)
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, content: bytes) -> None:
+        for start in range(0, len(content), len(self.PIECE)):
+            piece = content[start : start + len(self.PIECE)]
+            if piece == self.PIECE[: len(piece)]:
+                self._file.seek(len(piece), 1)
+            else:
+                self._file.write(piece)
+
+
+def raw_frame(number: int) -> bytes:
+    return (number if number in MARKED else 0).to_bytes(8, "big") + bytes(FRAME - 8)
+
+
+def stored_by(form: Callable[[bytes], bytes]) -> Callable[[int], PackedFrame]:
+    """Each frame in its stored form; those that are alike are made once."""
+    made = dict[bytes, PackedFrame]()
+
+    def stored(number: int) -> PackedFrame:
+        raw = raw_frame(number)
+        if raw[:8] not in made:
+            content = form(raw)
+            made[raw[:8]] = PackedFrame(Frame(len(content), FRAME, hashlib.sha256(content).digest()), content)
+        return made[raw[:8]]
+
+    return stored
+
+
+def large_bundle(path: Path, count: int, form: Callable[[bytes], bytes]) -> Blob:
+    """A bundle with one blob of `count` frames, stored in `form`."""
+    hasher = hashlib.sha256()
+    for number in range(count):
+        hasher.update(raw_frame(number))
+    blob = Blob(Digest("sha256:" + hasher.hexdigest()), count * FRAME)
+    stored = stored_by(form)
+
+    def packed() -> Iterator[PackedFrame]:
+        return map(stored, range(count))
+
+    release = Release(
+        product="shop",
+        version="1",
+        evaluator="test",
+        sources={},
+        files={"disk.img": File(digest=blob.digest, size=blob.size)},
+        variants=(),
+    )
+    carried = Carried(blob, "machine-image", [one.frame for one in packed()], packed)
+    draft = draft_bundle(release, [carried], Heading(channel="stable", sequence=1, issued=ISSUED), [])
+    with path.open("wb") as file:
+        draft.signed([key("acme").sign(draft.page.message)]).write(cast(BinaryIO, Sparse(file)), Silence())
+        file.truncate(draft.page.total)
+    return blob
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Blob]:
+    """Stored and raw 4.2 GiB, of which a few megabytes are on the disk."""
+    path = tmp_path_factory.mktemp("large") / "large.floto"
+    return path, large_bundle(path, 1075, plain_frame)
+
+
+def test_ranges_around_two_and_four_gib_are_right(large: tuple[Path, Blob]) -> None:
+    path, blob = large
+    assert path.stat().st_size > 4.1 * GIB
+    with open_bundle(path, TRUST) as bundle:
+        opened = bundle.blob(blob.digest)
+        for number in sorted(MARKED):
+            at = number * FRAME
+            assert opened.read_at(at, 9) == number.to_bytes(8, "big") + b"\0"
+            if at:
+                assert opened.read_at(at - 5, 13) == bytes(5) + number.to_bytes(8, "big")
+        assert opened.read_at(blob.size - 1, 1) == b"\0"
+
+
+def test_flipped_bytes_around_two_and_four_gib_are_located(large: tuple[Path, Blob]) -> None:
+    path, _ = large
+    offsets = (2**31 - 1, 2**31 + FRAME, 2**32 - 1, 2**32 + FRAME)
+    with path.open("r+b") as file:
+        before = [(file.seek(offset), file.read(1)) for offset in offsets]
+        for offset, byte in before:
+            file.seek(offset)
+            file.write(bytes([byte[0] ^ 1]))
+    try:
+        with open_bundle(path, TRUST) as bundle:
+            found = bundle.verify(Silence())
+        for offset, damage in zip(offsets, found, strict=True):
+            assert damage.offset <= offset < damage.offset + damage.size
+            (place,) = damage.places
+            assert place.offset <= offset < place.offset + place.size
+    finally:
+        with path.open("r+b") as file:
+            for offset, byte in before:
+                file.seek(offset)
+                file.write(byte)
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from bundle_format.blob import Blob
+from bundle_format.progress import Silence
+from bundle_format.reader import open_bundle
+from bundle_format.store import Store
+from tests.bundles import root_document
+from bundle_format.trust.trust import trust_in
+with open_bundle(Path(sys.argv[1]), trust_in(root_document("acme")), threads=int(sys.argv[2])) as bundle:
+    if sys.argv[3] == "verify":
+        assert bundle.verify(Silence()) == []
+    else:
+        (entry,) = (entry for entry in bundle.index.blobs if entry.type == "file" or entry.size > 1 << 30)
+        store = Store(Path(sys.argv[3]), threads=int(sys.argv[2]))
+        store.add_frames(Blob(entry.digest, entry.size), bundle.frames(entry.digest), bundle.index.codec)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def most_memory(*arguments: object) -> int:
+    """The peak of resident memory, in MiB, of a process that does one thing."""
+    command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+@pytest.mark.parametrize("threads", [2, 16])
+def test_verifying_four_gib_takes_less_than_300_mib(large: tuple[Path, Blob], threads: int) -> None:
+    path, _ = large
+    assert most_memory(path, threads, "verify") < 300
+
+
+@pytest.mark.parametrize("threads", [2, 16])
+def test_staging_four_gib_takes_less_than_300_mib(tmp_path: Path, threads: int) -> None:
+    path = tmp_path / "zeros.floto"
+    blob = large_bundle(path, 1075, lambda raw: pack(raw).content)
+    assert path.stat().st_size < 1 << 20
+    assert blob.size > 4 * GIB
+    assert most_memory(path, threads, tmp_path / "site") < 300
+
+
+@pytest.mark.slow
+def test_tar_reads_members_beyond_eight_gib(tmp_path: Path) -> None:
+    path = tmp_path / "disk.floto"
+    blob = large_bundle(path, 2050, lambda raw: pack(raw).content)
+    listed = subprocess.run(["tar", "--zstd", "-tvf", path], check=True, capture_output=True, text=True)
+    assert f" {blob.size} " in listed.stdout
+
+
+@pytest.mark.slow
+def test_parts_of_fat32_size(large: tuple[Path, Blob], tmp_path: Path) -> None:
+    path, blob = large
+    parts = split(path, tmp_path, 3840 << 20, Silence())
+    assert [part.stat().st_size for part in parts] == [3840 << 20, path.stat().st_size - (3840 << 20)]
+    with open_bundle(parts[1], TRUST) as bundle:
+        assert bundle.blob(blob.digest).read_at(1024 * FRAME, 8) == (1024).to_bytes(8, "big")
+        assert bundle.verify(Silence()) == []
