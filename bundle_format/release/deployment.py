@@ -11,15 +11,19 @@ from bundle_format.digest import Digest
 from bundle_format.release.fields import (
     Address,
     Engine,
+    Hostname,
     Inside,
     Interface,
+    LabelName,
     Mode,
     Name,
+    OnHost,
     Open,
     PortNumber,
     Seconds,
     Subnet,
     Text,
+    VariableName,
 )
 from bundle_format.release.model import Image, Scalar
 from bundle_format.release.value import Value
@@ -91,7 +95,7 @@ class HostMount(Value):
     """A path of the host inside a container."""
 
     kind: Literal["host"] = "host"
-    source: Open
+    source: OnHost
     path: Inside
     read_only: bool = False
 
@@ -142,7 +146,7 @@ class Container(Value):
     image: str
     command: tuple[Open, ...] | None = None
     entrypoint: tuple[Open, ...] | None = None
-    env: dict[str, Text] = Field(default_factory=dict)
+    env: dict[VariableName, Text] = Field(default_factory=dict)
     ports: tuple[Port, ...] = ()
     network_mode: Literal["bridge", "host", "none"] = "bridge"
     networks: tuple[Attachment, ...] = ()
@@ -150,7 +154,7 @@ class Container(Value):
     files: tuple[RenderedFile, ...] = ()
     user: Open | None = None
     workdir: Inside | None = None
-    hostname: Open | None = None
+    hostname: Hostname | None = None
     extra_hosts: dict[str, Open] = Field(default_factory=dict)
     dns: tuple[Address, ...] = ()
     devices: tuple[Open, ...] = ()
@@ -171,7 +175,7 @@ class Container(Value):
     log: Log = Log()
     init: bool = False
     after: tuple[str, ...] = ()
-    labels: dict[str, Open] = Field(default_factory=dict)
+    labels: dict[LabelName, Open] = Field(default_factory=dict)
     protect: Literal["no", "stop", "replace", "purge"] = "no"
     external: bool = False
 

@@ -11,6 +11,12 @@ from pydantic import AfterValidator, BeforeValidator, Field
 ENGINE: Final = re.compile(
     r"unix:///\S+|npipe:////?\S+|tcp://[^/@\s]+:[0-9]{1,5}|ssh://([^/@:\s]+@)?[^/@:\s]+(:[0-9]{1,5})?(/\S+)?",
 )
+OWN_LABELS: Final = "floto."
+"""How the labels begin by which an agent knows again what it made."""
+
+_HOST_PATH = re.compile(r"/|[A-Za-z]:[/\\]|\\\\")
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
+_VARIABLE = re.compile(r"[^=\x00-\x20\x7f]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
 _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
@@ -84,6 +90,30 @@ def _absolute(path: str) -> str:
     return path
 
 
+def _on_host(path: str) -> str:
+    if not _HOST_PATH.match(path) or ".." in re.split(r"[/\\]", path):
+        raise ValueError("must be an absolute path of the host without '..'")
+    return path
+
+
+def _hostname(text: str) -> str:
+    if not _HOSTNAME.fullmatch(text):
+        raise ValueError("a host name has up to 63 letters, digits, '-' and '.'")
+    return text
+
+
+def _label(name: str) -> str:
+    if not name or name.startswith(OWN_LABELS):
+        raise ValueError(f"labels that begin with {OWN_LABELS!r} are the agent's own")
+    return name
+
+
+def _variable(name: str) -> str:
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError("the name of a variable has no '=', no blanks and no control characters")
+    return name
+
+
 def _address(text: str) -> str:
     try:
         ipaddress.ip_address(text)
@@ -124,6 +154,13 @@ Open = Annotated[str, BeforeValidator(_open_text)]
 
 Inside = Annotated[Open, AfterValidator(_absolute)]
 """A path inside a container."""
+
+OnHost = Annotated[Open, AfterValidator(_on_host)]
+"""A path of a host, POSIX or Windows."""
+
+Hostname = Annotated[Open, AfterValidator(_hostname)]
+LabelName = Annotated[str, AfterValidator(_label)]
+VariableName = Annotated[str, AfterValidator(_variable)]
 
 Address = Annotated[Open, AfterValidator(_address)]
 """An IPv4 or IPv6 address."""

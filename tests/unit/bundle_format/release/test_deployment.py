@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from bundle_format.release.deployment import Container, Placement, RenderedFile
+from bundle_format.release.deployment import Container, HostMount, Placement, RenderedFile
 from bundle_format.release.fields import Sealed
 from bundle_format.release.value import faults_of
 
@@ -42,3 +42,26 @@ def test_a_placement_names_one_source() -> None:
 def test_threat_20_a_file_lies_at_an_absolute_path_without_dots(path: str) -> None:
     with pytest.raises(ValidationError, match="absolute path"):
         RenderedFile(path=path, content=b"", digest="")
+
+
+@pytest.mark.parametrize(
+    ("field", "fault"),
+    [
+        ({"labels": {"floto.product": "other"}}, "are the agent's own"),
+        ({"env": {"A=B": "c"}}, "no '='"),
+        ({"env": {"": "c"}}, "the name of a variable"),
+        ({"hostname": "web_1"}, "a host name has"),
+        ({"hostname": "web\n"}, "a host name has"),
+        ({"mounts": ({"kind": "host", "source": "data", "path": "/data"},)}, "absolute path of the host"),
+        ({"mounts": ({"kind": "host", "source": "/srv/../etc", "path": "/data"},)}, "absolute path of the host"),
+        ({"env": {"A": "b\0"}}, "NUL"),
+    ],
+)
+def test_what_an_engine_or_an_owner_would_misread_is_refused(field: dict[str, object], fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
+        Container.model_validate({"name": "web", "host": "app", "image": "web", **field})
+
+
+@pytest.mark.parametrize("source", ["/srv/data", "C:\\data", "\\\\server\\share"])
+def test_paths_of_hosts_are_those_of_their_systems(source: str) -> None:
+    assert HostMount(source=source, path="/data").source == source
