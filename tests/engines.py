@@ -22,6 +22,10 @@ _INIT = """
 set -e
 mount --make-rprivate /
 ip link set lo up
+if [ -n "$ROOM" ]; then
+    mkdir "$FOLDER/data"
+    mount -t tmpfs -o "size=$ROOM" tmpfs "$FOLDER/data"
+fi
 if [ "$ROOT" != / ]; then
     mount --bind "$ROOT" "$ROOT"
     mount -t proc proc "$ROOT/proc"
@@ -58,19 +62,23 @@ def newer_root() -> Path | None:
 class PrivateEngine:
     """A dockerd of one's own; a context manager. `address` is its unix socket as an agent is told it."""
 
-    def __init__(self, *options: str, root: Path = Path("/"), features: Mapping[str, bool] | None = None) -> None:
-        """`options` and `features` go to dockerd; `root` is where its programs are taken from."""
+    def __init__(
+        self, *options: str, root: Path = Path("/"), features: Mapping[str, bool] | None = None, room: int | None = None
+    ) -> None:
+        """`options` and `features` go to dockerd, whose programs are taken from `root`; `room` is its disk in bytes."""
         self.folder = Path(tempfile.mkdtemp(prefix="floto-engine-"))
         self.address = f"unix://{self.folder}/docker.sock"
         self._root = root
         self._options = list(options)
+        self._room = room
         (self.folder / "daemon.json").write_text(json.dumps({"features": features or {}}), encoding="utf-8")
         self._init: subprocess.Popen[bytes] | None = None
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "PrivateEngine":
         unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"]
-        environment = {**os.environ, "ROOT": str(self._root), "FOLDER": str(self.folder)}
+        room = str(self._room or "")
+        environment = {**os.environ, "ROOT": str(self._root), "FOLDER": str(self.folder), "ROOM": room}
         try:
             self._init = subprocess.Popen([*unshare, "sh", "-c", _INIT], env=environment, start_new_session=True)
             _wait((self.folder / "ready").exists, "the namespaces of a test engine")

@@ -97,7 +97,11 @@ def busybox_layer() -> bytes:
 
 def make_image(shelf: Shelf, tag: str, layers: Sequence[bytes], **config: object) -> Image:
     """Put an image's blobs on the shelf; `config` as in the OCI image configuration (Cmd, Env, Healthcheck...)."""
-    diff_ids = [shelf.put(content) for content in layers]
+    return image_of(shelf, tag, [shelf.put(content) for content in layers], sum(map(len, layers)), **config)
+
+
+def image_of(shelf: Shelf, tag: str, diff_ids: Sequence[Digest], size: int, **config: object) -> Image:
+    """Put the documents of an image on the shelf whose layers are there."""
     text = {
         "architecture": "amd64",
         "os": "linux",
@@ -113,13 +117,8 @@ def make_image(shelf: Shelf, tag: str, layers: Sequence[bytes], **config: object
         "config": _descriptor(shelf, configuration, "application/vnd.oci.image.config.v1+json"),
         "layers": [_descriptor(shelf, digest, "application/vnd.oci.image.layer.v1.tar") for digest in diff_ids],
     }
-    return Image(
-        tag=tag,
-        config=configuration,
-        manifest=_put_json(shelf, manifest),
-        layers=tuple(diff_ids),
-        size=sum(map(len, layers)),
-    )
+    manifest_digest = _put_json(shelf, manifest)
+    return Image(tag=tag, config=configuration, manifest=manifest_digest, layers=tuple(diff_ids), size=size)
 
 
 def _put_json(shelf: Shelf, value: object) -> Digest:

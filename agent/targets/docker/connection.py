@@ -229,10 +229,11 @@ def _refused(host: str, response: requests.Response) -> RefusedError:
         said = str(response.json()["message"])
     except (ValueError, KeyError, TypeError):
         said = response.text.strip()[:500] or response.reason
-    return RefusedError(f"{host}: the engine refused: {said}", _advice(said), response.status_code)
+    return RefusedError(f"{host}: the engine refused: {said}", advice_on(said), response.status_code)
 
 
-def _advice(said: str) -> str:
+def advice_on(said: str) -> str:
+    """What to do about an engine's complaint, empty if we know nothing better than it."""
     return next((hint for part, hint in _ADVICE if part in said), "")
 
 

@@ -10,7 +10,7 @@ import requests
 
 from agent.state import ImageStore, chain_ids
 from agent.targets.archive import image_archive
-from agent.targets.docker.connection import Connection, RefusedError
+from agent.targets.docker.connection import Connection, RefusedError, advice_on
 from agent.targets.engine import Blobs
 from bundle_format.digest import Digest
 from bundle_format.errors import TargetError
@@ -81,7 +81,8 @@ class Loader:
             said: dict[str, Any] = json.loads(line) if line.strip() else {}
             if "error" in said:
                 message = f"{self._connection.host}: the engine refused image {image.tag}: {said['error']}"
-                raise RefusedError(f"{message}; no container was changed", "", requests.codes.server_error)
+                advice = advice_on(said["error"])
+                raise RefusedError(f"{message}; no container was changed", advice, requests.codes.server_error)
             current = (said.get("progressDetail") or {}).get("current", 0)
             layer = said.get("id", "")
             unpacking.advance(max(current - done.get(layer, 0), 0))

@@ -1,0 +1,87 @@
+"""A site with a real engine of its own, and the agent as a person runs it there."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from agent.floor import FLOOR
+from bundle_format.trust.state import TrustFolder
+from tests.bundles import ISSUED, root_document
+from tests.corner_shop import write_site
+from tests.engines import PrivateEngine, missing
+
+ROOT = Path(__file__).resolve().parents[4]
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[PrivateEngine]:
+    """The engine that is installed here."""
+    if why := missing():
+        pytest.skip(why)
+    with PrivateEngine() as private:
+        yield private
+
+
+@dataclass(frozen=True)
+class Agent:
+    """The agent on a site, in a folder of its own."""
+
+    folder: Path
+    engine: PrivateEngine
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    def command(self, verb: str, *arguments: object) -> list[str]:
+        return [sys.executable, "-m", "agent.cli.main", verb, *map(str, arguments), "--state", str(self.state)]
+
+    def start(self, verb: str, *arguments: object) -> "subprocess.Popen[str]":
+        """Run it beside the test."""
+        return subprocess.Popen(
+            self.command(verb, *arguments),
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, verb: str, *arguments: object, code: int = 0) -> str:
+        """Run it to its end; what it said, results first."""
+        process = self.start(verb, *arguments)
+        output, messages = process.communicate(timeout=120)
+        assert process.returncode == code, f"exit code {process.returncode}\n{output}\n{messages}"
+        return output + messages
+
+    def page(self, port: int = 8080) -> str:
+        """What the front of the shop answers inside the engine's network."""
+        fetch = self.engine.inside("busybox", "wget", "-q", "-T", "2", "-O", "-", f"http://127.0.0.1:{port}/index.html")
+        return subprocess.run(fetch, capture_output=True, text=True, check=False).stdout
+
+    def ids(self) -> dict[str, str]:
+        """The containers on the engine, by name."""
+        lines = self.engine.docker("ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}").splitlines()
+        return dict(line.split() for line in lines)
+
+
+@pytest.fixture
+def site(engine: PrivateEngine, tmp_path: Path) -> Iterator[Agent]:
+    """A fresh site whose makers are enrolled."""
+    write_site(tmp_path, engine.address)
+    TrustFolder(tmp_path / "state", FLOOR).change(lambda trust: trust.enrol(root_document("acme"), clock=ISSUED))
+    yield Agent(tmp_path, engine)
+    for listed, removal in (
+        ("ps --all --quiet", "rm --force"),
+        ("volume ls --quiet", "volume rm"),
+        ("network ls --quiet --filter type=custom", "network rm"),
+        ("images --all --quiet --no-trunc", "rmi --force"),
+    ):
+        if names := engine.docker(*listed.split()).split():
+            engine.docker(*removal.split(), *dict.fromkeys(names))
