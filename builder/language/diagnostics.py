@@ -15,8 +15,11 @@ class FaultyDefinitionError(DefinitionError):
 
 
 def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
-    """Each fault once, in the order of their places."""
-    return tuple(sorted(set(faults), key=lambda fault: (fault.file, fault.line, fault.column, fault.message)))
+    """Each fault once, in the order of their places, with the notes of whoever found it first."""
+    once: dict[tuple[str, int, int, str], Fault] = {}
+    for fault in faults:
+        once.setdefault((fault.file, fault.line, fault.column, fault.message), fault)
+    return tuple(once[place] for place in sorted(once))
 
 
 def shown(fault: Fault, lines: Sequence[str]) -> str:

@@ -1,8 +1,9 @@
 """What a definition says, evaluated: every variant, and the recipes of all that a release is made of."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from bundle_format.release.model import Choice, DigestText, Parameter, Rule, Variant
 from bundle_format.release.value import Value
@@ -46,6 +47,21 @@ class BuildText(Value):
     variables: dict[str, Any] = Field(default_factory=dict)
 
 
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError("must be 64 hex digits")
+    return text
+
+
+def _platform(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9]+/[a-z0-9_]+(/v[0-9]+)?", text):
+        raise ValueError("must be a platform such as linux/amd64")
+    return text
+
+
+Sha256 = Annotated[str, AfterValidator(_sha256)]
+Platform = Annotated[str, AfterValidator(_platform)]
+
 Content = Annotated[ProjectFile | ProjectFolder | ArtifactFile | BuildText, Field(discriminator="kind")]
 
 
@@ -67,7 +83,7 @@ class Pull(Value):
     kind: Literal["pull"] = "pull"
     reference: str
     tag: str
-    platform: str = "linux/amd64"
+    platform: Platform = "linux/amd64"
 
 
 class FromEngine(Value):
@@ -76,7 +92,7 @@ class FromEngine(Value):
     kind: Literal["engine"] = "engine"
     reference: str
     tag: str
-    platform: str = "linux/amd64"
+    platform: Platform = "linux/amd64"
 
 
 class Build(Value):
@@ -95,7 +111,7 @@ class Build(Value):
     bases: dict[str, str] = Field(default_factory=dict)
     files: tuple[Placed, ...] = ()
     network: bool = False
-    platform: str = "linux/amd64"
+    platform: Platform = "linux/amd64"
 
 
 class Assemble(Value):
@@ -115,7 +131,7 @@ class Assemble(Value):
     user: str | None = None
     workdir: str | None = None
     expose: tuple[str, ...] = ()
-    platform: str = "linux/amd64"
+    platform: Platform = "linux/amd64"
 
 
 ImageRecipe = Annotated[Pull | FromEngine | Build | Assemble, Field(discriminator="kind")]
@@ -131,7 +147,7 @@ class Maven(Value):
     type: str = "jar"
     classifier: str | None = None
     transitive: bool = False
-    sha256: str | None = None
+    sha256: Sha256 | None = None
 
 
 class Download(Value):
@@ -139,7 +155,7 @@ class Download(Value):
 
     kind: Literal["download"] = "download"
     url: str
-    sha256: str | None = None
+    sha256: Sha256 | None = None
 
 
 class Command(Value):

@@ -14,7 +14,7 @@ from builder.language.prelude.working import LABEL, visible_names, working_prelu
 from builder.language.source import Sources
 from builder.language.stack import called_from
 from builder.language.starlark_errors import in_our_words, undefined_name
-from bundle_format.release.value import FaultyError
+from bundle_format.release.value import Fault, FaultyError
 
 MAX_DEPTH: Final = 100
 TICKS: Final = 1000
@@ -27,18 +27,29 @@ _LIBRARY = starlark.LibraryExtension
 _STUB = f"load({', '.join(f'{chr(34)}{name}{chr(34)}' for name in (LABEL, *visible_names()))})"
 
 
+def grammar_faults(sources: Sources) -> list[Fault]:
+    """What Starlark's grammar lacks of Python's, in each of the files."""
+    faults = []
+    for path, source in sources.items():
+        try:
+            starlark.parse(path, source.text, _dialect())
+        except starlark.StarlarkError as error:
+            faults.append(in_our_words(str(error), sources, 0))
+    return faults
+
+
 class Interpreter:
     """A definition that Starlark has parsed, ready to be run any number of times."""
 
     def __init__(self, sources: Sources, max_steps: int) -> None:
-        """FaultyError with every file that is not Starlark, and else with every name that is not defined."""
+        """The sources parse (`grammar_faults`); FaultyError with every name in them that is not defined."""
         self._sources = sources
         self._max_steps = max_steps
         self._dialect = _dialect()
         self._globals = starlark.Globals.extended_by([_LIBRARY.StructType, _LIBRARY.Json, _LIBRARY.Typing])
         self._stub = starlark.parse("@floto//stub.star", _STUB, self._dialect)
         self._order = [source.path for source in load_order(sources)]
-        self._trees = self._parsed()
+        self._trees = {path: starlark.parse(path, source.text, self._dialect) for path, source in sources.items()}
         self._check_names()
 
     def run(self, tell: Tell) -> None:
@@ -56,17 +67,6 @@ class Interpreter:
                 run.fail(error)
             if path != ENTRY:
                 run.frozen[f"//{path}"] = module.freeze()
-
-    def _parsed(self) -> dict[str, starlark.AstModule]:
-        trees, faults = {}, []
-        for path, source in self._sources.items():
-            try:
-                trees[path] = starlark.parse(path, source.text, self._dialect)
-            except starlark.StarlarkError as error:
-                faults.append(in_our_words(str(error), self._sources, self._max_steps))
-        if faults:
-            raise FaultyError(*faults)
-        return trees
 
     def _check_names(self) -> None:
         faults = []

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
-from builder.language.evaluation import Place
 from builder.language.source import Load, Source, Sources, read_source
 from builder.project import Project
 from bundle_format.errors import DefinitionError
@@ -17,13 +17,15 @@ _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _LABEL = re.compile(rf"//(?:{_NAME}/)*{_NAME}\.star")
 
 
-def load_sources(project: Project) -> Sources:
-    """Read and parse the entry and everything that it loads, sorted by path; FaultyError with all faults of them."""
+def load_sources(project: Project) -> tuple[Sources, list[Fault]]:
+    """The entry and everything that it loads, by path in their order, and what is wrong with those left out.
+
+    DefinitionError where there is no entry.
+    """
+    project.file(ENTRY)
     reading = _Reading(project)
-    reading.read(ENTRY, None)
-    if reading.faults:
-        raise FaultyError(*reading.faults)
-    return dict(sorted(reading.sources.items()))
+    reading.read(ENTRY, Fault("", ENTRY))
+    return dict(sorted(reading.sources.items())), reading.faults
 
 
 class _Reading:
@@ -34,7 +36,7 @@ class _Reading:
         self._open: list[str] = []
         self._seen: set[str] = set()
 
-    def read(self, path: str, asked: Place | None) -> None:
+    def read(self, path: str, asked: Fault) -> None:
         if path in self._open:
             circle = " -> ".join([*self._open[self._open.index(path) :], path])
             self._tell(f"load cycle: {circle}", asked)
@@ -55,7 +57,7 @@ class _Reading:
             self._open.pop()
 
     def _follow(self, load: Load, source: Source) -> None:
-        asked = Place(path=source.path, line=load.span.line, column=load.span.column)
+        asked = Fault("", source.path, load.span.line, load.span.column, load.span.end)
         if _LABEL.fullmatch(load.label):
             self.read(load.label[2:], asked)
         else:
@@ -71,9 +73,8 @@ class _Reading:
             raise DefinitionError(f"{path}: a definition's file may have {MAX_FILE_SIZE >> 20} MiB")
         return content
 
-    def _tell(self, message: str, asked: Place | None) -> None:
-        place = asked or Place(path=ENTRY, line=0, column=0)
-        self.faults.append(Fault(message, place.path, place.line, place.column))
+    def _tell(self, message: str, asked: Fault) -> None:
+        self.faults.append(replace(asked, message=message))
 
 
 def load_order(sources: Sources) -> Iterator[Source]:

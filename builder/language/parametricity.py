@@ -12,7 +12,7 @@ from typing import Final
 from builder.language.interpreter import Interpreter
 from builder.language.listening import Listener
 from builder.language.meaning.spot import Call
-from builder.language.source import Sources
+from builder.language.source import Sources, Span, locate
 from builder.language.static import compared_literals
 from builder.language.tokens import filled
 from bundle_format.release.late import samples
@@ -39,7 +39,7 @@ def late_faults(
             return [replace(fault, notes=(*fault.notes, note)) for fault in error.faults]
         for said, said_then in zip_longest(calls, listener.calls):
             if said is None or said_then is None or not _same(said, said_then, values):
-                return [_difference(said, said_then, values)]
+                return [_difference(said, said_then, values, sources)]
     return []
 
 
@@ -86,14 +86,22 @@ def _same(said: Call, said_then: Call, values: Mapping[str, Scalar]) -> bool:
     return expected == said_then.arguments or json.loads(expected) == json.loads(said_then.arguments)
 
 
-def _difference(said: Call | None, said_then: Call | None, values: Mapping[str, Scalar]) -> Fault:
+def _difference(said: Call | None, said_then: Call | None, values: Mapping[str, Scalar], sources: Sources) -> Fault:
     call = said or said_then
     assert call is not None
-    where = ""
-    if said and said_then and (said.word, said.name) == (said_then.word, said_then.name):
-        _, named = json.loads(filled(said.arguments, values))
-        for name in named:
-            if named[name] != said_then.named.get(name):
-                where = f" (its {name!r} is another then)"
-    what = f"{call.word} {call.name!r} depends on the value of a late param(){where}; use choice() for decisions"
-    return Fault(what, call.place.path, call.place.line, call.place.column, notes=call.place.callers)
+    argument = _first_difference(said, said_then, values)
+    told = f"{call.told}: {argument}: depends" if argument else f"{call.told} depends"
+    source, place = sources[call.place.path], call.place
+    node = source.call_at(place.line, call.word, call.name)
+    span = locate(source, node, (argument,)) if node else Span(place.line, place.column, 0)
+    message = f"{told} on the value of a late param(); use choice() for decisions"
+    return Fault(message, place.path, span.line, span.column, span.end, place.callers)
+
+
+def _first_difference(said: Call | None, said_then: Call | None, values: Mapping[str, Scalar]) -> str:
+    """The argument that differs, nothing where it is not the same word that was said."""
+    if said is None or said_then is None or (said.word, said.name) != (said_then.word, said_then.name):
+        return ""
+    _, named = json.loads(filled(said.arguments, values))
+    _, named_then = json.loads(said_then.arguments)
+    return next((name for name in {**named, **named_then} if named.get(name) != named_then.get(name)), "")

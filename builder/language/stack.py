@@ -35,7 +35,7 @@ def frames(stack: str) -> list[Frame]:
 
 def callers(stack: Sequence[Frame]) -> tuple[str, ...]:
     """Notes on who called, innermost first."""
-    return tuple(str(frame) for frame in reversed(stack))[:MAX_CALLERS]
+    return tuple(dict.fromkeys(str(frame) for frame in reversed(stack)))[:MAX_CALLERS]
 
 
 def called_from(stack: str, word: str, arguments: str, sources: Sources) -> Place:

@@ -32,7 +32,7 @@ _REWORDED = (
     (r"Evaluation cancelled.*", "evaluation took more than {max_steps:,} steps"),
     (r"Parse error: unexpected (.*?) here, expected .*", r"cannot parse: unexpected \1"),
     (r"Parse error: ", "cannot parse: "),
-    (r"call to (?:\S+\.star\.)?(\w+)", r"call to \1()"),
+    (r"call to `?(?:\S+\.star\.)?(\w+)`?", r"call to \1()"),
     (r"^fail: ", ""),
     (r"Not a valid identifier: `(.*)`", r"an f-string takes plain names, not `\1`: give the value a name first"),
     (r"Operation `serde::serialize` not supported on type `function`", "a function cannot be an argument of a word"),
@@ -67,10 +67,10 @@ def undefined_name(fault: Fault, source: Source) -> Fault:
     name = found[1]
     message = f"{name!r} is not defined"
     near = difflib.get_close_matches(name, [*words(), *types(), *STARLARK_NAMES, *_bound(source)], 1)
-    if near:
+    if hasattr(builtins, name):
+        message += ": Starlark is like Python, but does not have it"
+    elif near:
         message += f"; did you mean {near[0]!r}?"
-    elif hasattr(builtins, name):
-        message += ": Starlark is like Python, but has no such function"
     return replace(fault, message=message, end=fault.column + len(name))
 
 

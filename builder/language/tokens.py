@@ -10,11 +10,11 @@ from bundle_format.release.model import Scalar
 RECORD = "_late"
 """The one field of the record `Late`; its value is the parameter's name."""
 
-LATE_TEXT = re.compile(r'record\[Late\]\(_late="([a-z][a-z0-9_]*)"\)')
+LATE_TEXT = re.compile(r'record\[Late\]\(_late="([^"\\]*)"\)')
 """How Starlark prints a late value, as in `"%s" % domain`."""
 
-_JSON_RECORD = re.compile(r'\{"_late":"([a-z][a-z0-9_]*)"\}')
-_JSON_TEXT = re.compile(r'record\[Late\]\(_late=\\"([a-z][a-z0-9_]*)\\"\)')
+_JSON_RECORD = re.compile(r'\{"_late":"([^"\\]*)"\}')
+_JSON_TEXT = re.compile(r'record\[Late\]\(_late=\\"([^"\\]*)\\"\)')
 
 
 def text_tree(text: str) -> Any:

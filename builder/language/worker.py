@@ -12,7 +12,7 @@ from typing import Final
 
 from builder.language.diagnostics import in_order, shown
 from builder.language.evaluation import Evaluation
-from builder.language.interpreter import Interpreter
+from builder.language.interpreter import Interpreter, grammar_faults
 from builder.language.limits import Limits, confine
 from builder.language.loading import load_sources
 from builder.language.source import Sources
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     confine(limits)
     sys.setrecursionlimit(MAX_RECURSION)
     try:
-        kind, told = _outcome(project, limits)
+        kind, told = outcome(project, limits)
     except MemoryError:
         return NO_MEMORY
     except Exception:  # noqa: BLE001  # the parent raises it with this traceback
@@ -44,23 +44,27 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _outcome(root: Path, limits: Limits) -> tuple[str, str]:
+def outcome(root: Path, limits: Limits) -> tuple[str, str]:
+    """The kind of outcome of one evaluation, and its JSON."""
     sources: Sources = {}
     try:
         project = Project(root)
-        sources = load_sources(project)
-        return "evaluation", evaluate_sources(sources, project, limits).model_dump_json(ensure_ascii=True)
+        sources, faults = load_sources(project)
+        return "evaluation", evaluate_sources(sources, faults, project, limits).model_dump_json(ensure_ascii=True)
     except DefinitionError as error:
         return "error", json.dumps({"message": error.message, "hint": error.hint})
     except FaultyError as error:
-        faults = in_order(error.faults)
-        text = "\n".join(shown(fault, _lines(fault, sources, project)) for fault in faults)
-        return "faults", json.dumps({"faults": [asdict(fault) for fault in faults], "text": text})
+        ordered = in_order(error.faults)
+        text = "\n".join(shown(fault, _lines(fault, sources, project)) for fault in ordered)
+        return "faults", json.dumps({"faults": [asdict(fault) for fault in ordered], "text": text})
 
 
-def evaluate_sources(sources: Sources, project: Project, limits: Limits) -> Evaluation:
-    """Evaluate in this very process; FaultyError with all faults that can be told apart."""
+def evaluate_sources(sources: Sources, faults: list[Fault], project: Project, limits: Limits) -> Evaluation:
+    """Evaluate in this very process; FaultyError with all faults that can be told apart, `faults` of loading too."""
     static = [fault for source in sources.values() for fault in static_faults(source)]
+    unreadable = [*faults, *grammar_faults(sources)]
+    if unreadable:
+        raise FaultyError(*unreadable, *static)
     try:
         interpreter = Interpreter(sources, limits.steps)
         evaluation = unite(every_variant(interpreter, sources, project, trials=not static), sources)

@@ -20,6 +20,7 @@ def conflicts(deployment: Deployment, declared: Mapping[str, Collection[str]]) -
         *_unknown_names(deployment, declared),
         *_circles(deployment),
         *_ports(deployment),
+        *_volumes(deployment),
         *_paths(deployment),
     ]
 
@@ -86,6 +87,17 @@ def _ports(deployment: Deployment) -> Iterator[Found]:
                         f"publishes port {port.host}/{port.protocol} on host {container.host!r}, as {other!r} does",
                     )
             others.append((port.address, container.name))
+
+
+def _volumes(deployment: Deployment) -> Iterator[Found]:
+    # Two volumes of one name on two hosts would be two sets of data, or one on an engine that both share.
+    homes: dict[str, str] = {}
+    for path, container in _runs(deployment):
+        for place, mount in enumerate(container.mounts):
+            if isinstance(mount, VolumeMount):
+                home = homes.setdefault(mount.volume, container.host)
+                if home != container.host:
+                    yield (*path, "mounts", place), f"volume {mount.volume!r} is on host {home!r}: each has its own"
 
 
 def _engine(deployment: Deployment, host: str) -> str:

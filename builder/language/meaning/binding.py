@@ -14,7 +14,7 @@ from bundle_format.release.value import faults_of
 Model = TypeVar("Model", bound=BaseModel)
 
 Reader = Callable[[Any, Spot], Any]
-"""Reads one argument as it was written; what is wrong with it is told to the spot."""
+"""Reads one argument as it was written; what is wrong is told to the spot, None is what cannot be read at all."""
 
 Readers = Mapping[str, tuple[str, Reader]]
 """For each argument of a word: the field that it becomes, and how it is read."""
@@ -24,8 +24,8 @@ def bind(word: Word, given: Sequence[Any], named: Mapping[str, Any], spot: Spot)
     """The arguments that were given, by name; `None` is not given."""
     bound = dict(zip(word.positional, given, strict=False))
     if len(given) > len(word.positional):
-        wanted = " and ".join(word.positional) or "none"
-        spot.fault(f"{word.name}() takes {wanted} without a name; name the others, as in {word.names[-1]} = ...")
+        wanted = " and ".join(map(repr, word.positional)) or "nothing"
+        spot.fault(f"{word.name}() takes {wanted} by position; the others by name, as in {word.names[-1]} = ...")
     for name, value in named.items():
         if name not in word.names:
             spot.keyword_fault(name, unknown_argument(word, name))
@@ -54,18 +54,15 @@ def bound_record(record: Any, spot: Spot) -> dict[str, Any]:
 
 
 def read_fields(readers: Readers, bound: Mapping[str, Any], spot: Spot) -> dict[str, Any]:
-    """The fields that the arguments become; one with a fault is left out, and marked so that nobody misses it."""
-    faults = spot.context.faults
+    """The fields that the arguments become; one that could not be read is left out, and marked as told."""
     fields: dict[str, Any] = {}
     for argument, (field, reader) in readers.items():
-        if argument not in bound:
-            continue
-        before = len(faults)
-        value = reader(bound[argument], spot.at(argument))
-        if len(faults) == before:
-            fields[field] = value
-        else:
-            spot.mark(field)
+        if argument in bound:
+            value = reader(bound[argument], spot.at(argument))
+            if value is None:
+                spot.mark(field)
+            else:
+                fields[field] = value
     return fields
 
 

@@ -64,6 +64,7 @@ def _named(*kinds: str) -> Reader:
             near = difflib.get_close_matches(name, [known for kind, known in said if kind in kinds], 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             spot.wrong(f"there is no {' or '.join(kinds)} {name!r}{hint}")
+            return None
         return name
 
     return list_of(read)
@@ -74,7 +75,9 @@ def _ulimits(value: Any, spot: Spot) -> list[Any]:
     for name, limit in items(value, spot):
         soft, hard = limit if isinstance(limit, list) and len(limit) == 2 else (limit, limit)
         spot.at(name).lead("ulimits", len(limits))
-        limits.append({"name": name, "soft": plain(soft, spot.at(name)), "hard": plain(hard, spot.at(name))})
+        bounds = {"name": name, "soft": plain(soft, spot.at(name)), "hard": plain(hard, spot.at(name))}
+        if None not in bounds.values():
+            limits.append(bounds)
     return limits
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from builder.language.evaluation import ArtifactFile, BuildText, Content, Placed, ProjectFile, ProjectFolder
-from builder.language.meaning.binding import Readers, bind, bound_record, read_fields
+from builder.language.meaning.binding import Readers, bind, bound_record, judge, read_fields
 from builder.language.meaning.scalars import is_result, items, mode, open_value, permissions_of, plain, text, told
 from builder.language.meaning.spot import Call, Spot
 from builder.language.prelude.words import words
@@ -56,10 +56,11 @@ def _placed(path: str, value: Any, spot: Spot) -> Placed | None:
     if is_result(value, "unpack"):
         bound = bound_record(value, spot)
         content = _content(bound.get("content"), spot.at("content"))
-        strip = bound.get("strip", 0)
-        return Placed(path=path, content=content, unpack=True, strip=strip) if content else None
-    content = _content(value, spot)
-    return Placed(path=path, content=content, **owner(value, spot)) if content else None
+        how = {"unpack": True, "strip": bound.get("strip", 0)}
+    else:
+        content = _content(value, spot)
+        how = owner(value, spot)
+    return judge(Placed, {"path": path, "content": content, **how}, spot, {}) if content else None
 
 
 def _content(value: Any, spot: Spot) -> Content | None:
@@ -72,6 +73,7 @@ def _content(value: Any, spot: Spot) -> Content | None:
             return ArtifactFile(name=name)
         case {"_word": "template", "name": str(name)}:
             named = spot.context.said["template", name].named
-            return BuildText(path=named["src"], variables=open_value(named.get("vars", {}), spot))
+            tree = {"path": named.get("src"), "variables": open_value(named.get("vars", {}), spot)}
+            return BuildText.model_validate(tree) if None not in tree.values() else None
     spot.wrong(f"must be file(), folder(), artifact(), template() or unpack(), not {told(value)}")
     return None

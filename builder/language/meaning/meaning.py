@@ -97,8 +97,8 @@ def _judge_name(call: Call, spot: Spot) -> None:
     first = spot.context.said[call.word, call.name]
     same = call.word in _REPEATABLE and first.arguments == call.arguments
     if first is not call and call.word not in _HANDLES and not same:
-        spot.fault(f"{call.word} {call.name!r} is declared twice", f"first declared at {whereabouts(first)}")
-    if not call.name or "record[" in call.name:
+        spot.fault(f"{call.told} is declared twice", f"first declared at {whereabouts(first)}")
+    if "record[" in call.name or (not call.name and (call.given or call.named)):
         spot.fault(f"{call.word}() begins with a text that is known while building")
     elif call.word in _NAMES:
         try:

@@ -31,7 +31,8 @@ def _mounted(path: str, value: Any, spot: Spot) -> Iterator[dict[str, Any]]:
         case "volume":
             yield {"kind": "volume", "volume": value["name"], "path": path}
         case "read_only":
-            yield {"kind": "volume", "path": path, "read_only": True} | record_of(word, _READ_ONLY)(value, spot)
+            read = record_of(word, _READ_ONLY)(value, spot)
+            yield {"kind": "volume", "path": path, "read_only": True} | read
         case "host_path":
             yield {"kind": "host", "path": path} | record_of(word, _HOST_PATH)(value, spot)
         case "tmpfs":

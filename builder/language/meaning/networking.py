@@ -25,8 +25,9 @@ def ports(value: Any, spot: Spot) -> list[Any]:
             continue
         for place in outside if isinstance(outside, list) else [outside]:
             spot.at(inside).lead("ports", len(published))
-            port = {"container": int(found[1]), "protocol": found[2] or "tcp"}
-            published.append(port | _outside(place, spot.at(inside)))
+            port = {"container": int(found[1]), "protocol": found[2] or "tcp"} | _outside(place, spot.at(inside))
+            if None not in port.values():
+                published.append(port)
     return published
 
 

@@ -36,13 +36,14 @@ _COORDINATES = re.compile(r"([^:\s]+):([^:\s]+):([^:\s]+)")
 def _inside(find: Callable[[Project, str], Path]) -> Reader:
     """A reader of a path that is there, inside the project."""
 
-    def read(value: Any, spot: Spot) -> str:
+    def read(value: Any, spot: Spot) -> str | None:
         path = text(value, spot)
         try:
-            if path:
+            if path is not None:
                 find(spot.context.project, path)
         except DefinitionError as error:
             spot.fault(error.message)
+            return None
         return path
 
     return read
@@ -79,7 +80,8 @@ def _arguments(value: Any, spot: Spot) -> dict[str, str]:
 
 def _disk(value: Any, spot: Spot) -> Content | None:
     if isinstance(value, str):
-        return ProjectFile(path=_inside(Project.file)(value, spot))
+        path = _inside(Project.file)(value, spot)
+        return ProjectFile(path=path) if path else None
     name = result_of("artifact")(value, spot)
     return ArtifactFile(name=name) if name else None
 

@@ -7,12 +7,20 @@ from builder.language.meaning.binding import Readers, bind, judge, read_fields
 from builder.language.meaning.scalars import list_of, open_value, size, told
 from builder.language.meaning.spot import Call, Spot
 from builder.language.prelude.words import words
+from bundle_format.release.fields import Version
 from bundle_format.release.model import Choice, Parameter, Rule, Scalar
 from bundle_format.release.rules import judge as judge_rule
 from bundle_format.release.rules import parse_rule
-from bundle_format.release.value import FaultyError
+from bundle_format.release.value import FaultyError, Value
 from bundle_format.site.parameters import parameter_faults
 
+
+class _Project(Value):
+    version: Version
+    doc: str = ""
+
+
+_PROJECT: Final[Readers] = {"version": ("version", open_value), "doc": ("doc", open_value)}
 _PARAM: Final[Readers] = {
     name: (name, open_value) for name in ("type", "doc", "default", "example", "min", "max", "pattern", "one_of")
 }
@@ -24,9 +32,9 @@ _SIZES: Final[Readers] = {
 
 def read_project(call: Call, spot: Spot) -> dict[str, Any]:
     """`project()`: version and doc of the product."""
-    bound = bind(words()["project"], call.given, call.named, spot)
-    readers: Readers = {"version": ("version", open_value), "doc": ("doc", open_value)}
-    return read_fields(readers, bound, spot)
+    fields = read_fields(_PROJECT, bind(words()["project"], call.given, call.named, spot), spot)
+    judge(_Project, fields, spot, _PROJECT)
+    return fields
 
 
 def read_parameter(call: Call, spot: Spot) -> Parameter:
@@ -38,7 +46,7 @@ def read_parameter(call: Call, spot: Spot) -> Parameter:
         return Parameter(type="string")
     for fault in parameter_faults(parameter):
         named = next((name for name in _PARAM if f" {name}" in f" {fault}"), "name")
-        spot.at(named).fault(f"param({call.name!r}): {fault}")
+        spot.at(named).fault(f"{call.told}: {fault}")
     return parameter
 
 
@@ -47,7 +55,7 @@ def read_choice(call: Call, spot: Spot) -> Choice | None:
     bound = bind(words()["choice"], call.given, call.named, spot)
     options = bound.get("options")
     if not isinstance(options, list) or not options:
-        spot.at("options").wrong(f"must be a list of at least one option, not {told(options)}")
+        spot.at("options").wrong(f"must be a list of at least one option, not {told(options) if options else 'empty'}")
         return None
     for position, option in enumerate(options):
         if not isinstance(option, str | int) or "record[" in str(option):
@@ -65,17 +73,16 @@ def read_rule(call: Call, spot: Spot, choices: Mapping[str, Scalar]) -> Rule | N
     bound = bind(words()["check"], call.given, call.named, spot)
     condition, message = bound.get("condition"), open_value(bound.get("message", ""), spot.at("message"))
     if not isinstance(condition, str) or not isinstance(message, str):
-        spot.at("condition").wrong(f"must be text such as 'heap * 2 <= memory', not {told(condition)}")
-        return None
+        return None  # told where its name was judged
     try:
         rule = Rule(expression=parse_rule(condition, spot.context.parameters, choices), message=message)
         judge_rule(rule, spot.context.known, choices)
     except FaultyError as error:
         for fault in error.faults:
-            spot.at("condition").fault(f"check(): {fault.message}")
+            spot.at("condition").wrong(fault.message)
         return None
     except ValueError as error:
-        spot.at("condition").fault(f"check(): {error}")
+        spot.at("condition").wrong(str(error))
         return None
     return rule
 

@@ -20,35 +20,35 @@ def plain(value: Any, spot: Spot) -> Any:
     match value:
         case str():
             return _text(value, spot)
-        case bool() | None:
+        case bool():
             return value
-        case int():
-            if abs(value) >= MAX_INT:
-                spot.wrong("is too large a number")
+        case int() if abs(value) < MAX_INT:
             return value
-        case Decimal():
-            spot.wrong(f"must be a whole number or text, not {value}")
-        case list():
-            return _inner(spot) and [plain(member, spot.at(position)) for position, member in enumerate(value)]
-        case dict():
-            return _inner(spot) and _table(value, spot)
+        case list() if len(spot.way) <= MAX_NESTING:
+            return [_placeheld(plain(member, spot.at(position))) for position, member in enumerate(value)]
+        case dict() if len(spot.way) <= MAX_NESTING:
+            return _table(value, spot)
+    too_much = {int: "is too large a number", list: "is nested too deeply", dict: "is nested too deeply"}
+    spot.wrong(too_much.get(type(value), f"must be a whole number or text, not {told(value)}"))
     return None
 
 
 def open_value(value: Any, spot: Spot) -> Any:
     """As `plain`, but nothing late: it is needed before any site is known."""
     tree = plain(value, spot)
-    if _is_late(tree):
-        spot.wrong("cannot be late: it is needed while building, before any site is known")
-    return tree
+    if not _is_late(tree):
+        return tree
+    spot.wrong("cannot be late: it is needed while building, before any site is known")
+    return None
 
 
-def text(value: Any, spot: Spot) -> str:
+def text(value: Any, spot: Spot) -> str | None:
     """Text that is known while building."""
     tree = open_value(value, spot)
-    if not isinstance(tree, str | dict):
-        spot.wrong(f"must be text, not {told(value)}")
-    return tree if isinstance(tree, str) else ""
+    if tree is None or isinstance(tree, str):
+        return tree
+    spot.wrong(f"must be text, not {told(value)}")
+    return None
 
 
 def size(value: Any, spot: Spot) -> Any:
@@ -56,13 +56,22 @@ def size(value: Any, spot: Spot) -> Any:
     tree = plain(value, spot)
     match tree:
         case str():
-            try:
-                return size_of(tree)
-            except ValueError as error:
-                spot.wrong(str(error))
+            return _bytes(tree, spot)
+        case bool() | list() | {"$text": _}:
+            spot.wrong(f"must be a size such as '512m', not {told(value)}")
+            return None
         case {"$param": name} if (wanting := spot.context.parameters.get(name)) and wanting.type != "size":
             spot.wrong(f'param("{name}") is of type {wanting.type}; a size wants type = "size"')
+            return None
     return tree
+
+
+def _bytes(text: str, spot: Spot) -> int | None:
+    try:
+        return size_of(text)
+    except ValueError as error:
+        spot.wrong(str(error))
+        return None
 
 
 def seconds(value: Any, spot: Spot) -> Any:
@@ -122,7 +131,7 @@ def record_of(word: str, readers: Readers) -> Reader:
     def read(value: Any, spot: Spot) -> Any:
         if not is_result(value, word):
             spot.wrong(f"must be {word}(), not {told(value)}")
-            return {}
+            return None
         return read_fields(readers, bound_record(value, spot), spot)
 
     return read
@@ -139,8 +148,9 @@ def list_of(read: Reader) -> Reader:
     def read_all(value: Any, spot: Spot) -> Any:
         if not isinstance(value, list):
             spot.wrong(f"must be a list, not {told(value)}")
-            return []
-        return [read(member, spot.at(position)) for position, member in enumerate(value)]
+            return None
+        members = [read(member, spot.at(position)) for position, member in enumerate(value)]
+        return None if None in members else members
 
     return read_all
 
@@ -174,33 +184,41 @@ def _text(value: str, spot: Spot) -> Any:
     except ValueError as error:
         spot.wrong(str(error))
         return None
-    if not isinstance(tree, str):
-        for part in tree.get("$text", [tree]):
-            if isinstance(part, dict):
-                _known(part["$param"], spot)
-    return tree
+    parts = [] if isinstance(tree, str) else tree.get("$text", [tree])
+    names = [part["$param"] for part in parts if isinstance(part, dict)]
+    return tree if all(_is_known(name, spot) for name in names) else None
 
 
 def _table(value: dict[str, Any], spot: Spot) -> Any:
     if set(value) == {RECORD}:
-        _known(value[RECORD], spot)
-        return {"$param": value[RECORD]}
+        return {"$param": value[RECORD]} if _is_known(value[RECORD], spot) else None
     if "_word" in value:
         spot.wrong(f"must be text or a number, not {value['_word']}(); did you mean its .name?")
         return None
-    return {key: plain(member, spot.at(key)) for key, member in value.items() if _is_key(key, spot)}
+    members = {key: plain(member, spot.at(key)) for key, member in value.items() if _is_key(key, spot)}
+    return {key: member for key, member in members.items() if member is not None}
 
 
-def _known(name: Any, spot: Spot) -> None:
-    if name not in spot.context.parameters:
-        spot.wrong(f"no param() named {name!r} was declared")
+def _placeheld(member: Any) -> Any:
+    # A member that could not be read leaves the others at their places.
+    return "" if member is None else member
+
+
+def _is_known(name: Any, spot: Spot) -> bool:
+    if name in spot.context.parameters:
+        return True
+    spot.wrong(f"no param() named {name!r} was declared")
+    return False
 
 
 def _is_key(key: str, spot: Spot) -> bool:
-    if key.startswith("$") or "record[" in key:
-        spot.at(key).wrong("cannot be a key: a key is plain text and does not begin with '$'")
-        return False
-    return True
+    if "record[" in key:
+        spot.wrong("a key cannot be late")
+    elif key.startswith("$"):
+        spot.at(key).wrong("a key cannot begin with '$'")
+    else:
+        return True
+    return False
 
 
 def _is_late(tree: Any) -> bool:
@@ -212,10 +230,3 @@ def _is_late(tree: Any) -> bool:
         case list():
             return any(map(_is_late, tree))
     return False
-
-
-def _inner(spot: Spot) -> bool:
-    if len(spot.way) > MAX_NESTING:
-        spot.wrong("is nested too deeply")
-        return False
-    return True

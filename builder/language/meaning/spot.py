@@ -27,6 +27,11 @@ class Call:
     given: tuple[Any, ...]
     named: Mapping[str, Any]
 
+    @property
+    def told(self) -> str:
+        """How messages name it: `container 'web'`."""
+        return f"{self.word} {self.name!r}" if self.name else f"{self.word}()"
+
 
 @dataclass(frozen=True)
 class Context:
@@ -80,8 +85,8 @@ class Spot:
         return field in self.context.faulty.get((self.call.word, self.call.name), ())
 
     def wrong(self, message: str) -> None:
-        """Tell what is wrong with this piece, by its name: `container(): env.PATH: must be text`."""
-        self.fault(f"{self.call.word}(): {'.'.join(map(str, self.way))}: {message}")
+        """Tell what is wrong with this piece, by its name: `container 'web': env.PATH: must be text`."""
+        self.fault(f"{self.call.told}: {'.'.join(map(str, self.way))}: {message}")
 
     def fault(self, message: str, *notes: str) -> None:
         """Tell a fault at this piece."""

@@ -8,9 +8,11 @@ from builder.language.meaning.spot import SAMPLE_KEY, Context, Spot, whereabouts
 from bundle_format.digest import digest_of
 from bundle_format.errors import DefinitionError
 from bundle_format.release.fields import Sealed
+from bundle_format.release.late import names
 from bundle_format.release.model import File, Image, Release, Scalar, Variant
 from bundle_format.release.value import Fault, Path
 from bundle_format.site.bind import bind_variant
+from bundle_format.site.conflicts import address_conflicts
 from bundle_format.site.sitefile import Site
 
 _NOTHING: Final = digest_of(b"")
@@ -26,20 +28,22 @@ def try_variant(
     """Tell every fault that binding the trees with sample values meets."""
     texts = {tree["file"] for tree in trees.get("template", {}).values() if "file" in tree}
     contents = {digest_of(name.encode()): name for name in sorted(_files(trees) | texts)}
-    variant = Variant(when=dict(chosen), objects={kind: dict(named) for kind, named in trees.items()})
-    release = Release(
+    # Nothing here is checked twice: what has a bad name was told, and is tried all the same.
+    variant = Variant.model_construct(when=dict(chosen), objects=trees)
+    release = Release.model_construct(
         product="sample",
         version="0",
         evaluator="",
         sources={},
         parameters=dict(context.parameters),
         images=dict.fromkeys(images, _IMAGE),
+        choices={},
         files={name: File(digest=digest, size=0) for digest, name in contents.items()},
         variants=(variant,),
     )
     open_values = {name: value for name, value in context.known.items() if not isinstance(value, Sealed)}
     secrets = {name: value.reveal() for name, value in context.known.items() if isinstance(value, Sealed)}
-    _, faults = bind_variant(
+    deployment, faults = bind_variant(
         release,
         variant,
         Site(name="sample", choices=dict(chosen), parameters=open_values),
@@ -48,7 +52,15 @@ def try_variant(
         files=lambda file: _text(contents[file.digest], texts, context),
         locate=lambda path, message: _located(path, message, context),
     )
+    addresses = (found for found in address_conflicts(deployment) if _is_decided(found[0], trees))
+    faults += [_located(path, message, context) for path, message in addresses]
     context.faults.extend(fault for fault in faults if fault is not _TOLD)
+
+
+def _is_decided(path: Path, trees: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether an address and the networks are what every site has; samples of late ones conflict by chance."""
+    kind, name, *_ = path
+    return not names(trees[str(kind)][str(name)]) and not names(trees.get("network", {}))
 
 
 def _files(trees: Mapping[str, Mapping[str, Any]]) -> set[str]:
@@ -81,4 +93,4 @@ def _located(path: Path, message: str, context: Context) -> Fault:
     shown = ".".join(map(str, way))
     others = [context.said.get(("container", other)) for other in re.findall(r"as '([^']+)' (?:does|has)", message)]
     notes = [f"{other.name!r} is at {whereabouts(other)}" for other in others if other]
-    return spot.at(*way).made(f"{call.word} {call.name!r}: {shown + ': ' if shown else ''}{message}", *notes)
+    return spot.at(*way).made(f"{call.told}: {shown + ': ' if shown else ''}{message}", *notes)

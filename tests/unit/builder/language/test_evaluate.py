@@ -7,6 +7,7 @@ import pytest
 from builder.language.diagnostics import FaultyDefinitionError
 from builder.language.evaluate import evaluate
 from builder.language.evaluation import Assemble, Build, Command, FromEngine
+from tests.definitions import write_project
 
 SHOP = Path(__file__).parents[4] / "examples" / "shop"
 
@@ -30,15 +31,17 @@ def test_the_shop_has_a_variant_for_each_option():
 
 
 def test_late_values_stay_open(tmp_path):
-    tmp_path.joinpath("site.star").write_text(
-        """
+    write_project(
+        tmp_path,
+        {
+            "site.star": """
 project("late", version = "1")
 domain = param("domain", type = "fqdn")
 server = host("server", address = param("address", type = "ip"))
 container("web", image = image("web", pull = "web:1"), host = server,
     env = {"URL": "https://%s/" % domain, "NAME": domain, "F": f"{domain}:80"})
-""",
-        encoding="utf-8",
+"""
+        },
     )
 
     tree = evaluate(tmp_path).variants[0].objects["container"]["web"]
@@ -51,14 +54,16 @@ container("web", image = image("web", pull = "web:1"), host = server,
 
 
 def test_all_faults_are_told_in_one_run(tmp_path):
-    tmp_path.joinpath("site.star").write_text(
-        """
+    write_project(
+        tmp_path,
+        {
+            "site.star": """
 project("many", version = "1")
 server = host("server", adress = "192.0.2.1")
 container("web", image = "web", host = server, memory = "lots")
 container("app", image = image("app", pull = "app:1"), host = server, after = ["wep"], ports = {"80": 700000})
-""",
-        encoding="utf-8",
+"""
+        },
     )
 
     with pytest.raises(FaultyDefinitionError) as raised:
