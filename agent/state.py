@@ -16,7 +16,7 @@ ImageStore = Literal["classic", "containerd"]
 
 @dataclass(frozen=True, slots=True)
 class EngineFacts:
-    """What an engine says of itself. `skew` is its clock minus ours; `id` tells whether two hosts share it."""
+    """What an engine says of itself; `skew` is its clock minus ours. Hosts of one `id` share the engine."""
 
     id: str
     name: str

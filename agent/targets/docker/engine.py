@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 import requests
 
 from agent.labels import Labels, Owner, labels_from
-from agent.state import ContainerState, DiskUse, EngineState, ImageState, VolumeState
+from agent.state import ContainerState, DiskUse, EngineFacts, EngineState, ImageState, VolumeState
 from agent.targets.docker.connection import ANSWER_SECONDS, Connection, RefusedError
 from agent.targets.docker.containers import Containers, not_ours
 from agent.targets.docker.creating import FILES_OF
@@ -50,7 +50,7 @@ class DockerEngine:
         self._owner = owner
         self._now = now
         self._connection = Connection(host, access, patience)
-        self._facts = facts_from(self._connection.version, self._connection.get("/info"), now())
+        self._facts = self._current_facts()
         self._local = local_host(access.engine, self._facts)
         self._containers = Containers(self._connection, owner, clock)
         self._volumes = Volumes(self._connection, self._facts.architecture)
@@ -63,14 +63,13 @@ class DockerEngine:
 
     def observe(self) -> EngineState:
         """Everything there is, ours or not."""
-        info = self._connection.get("/info")
         containers = self._each("/containers/{}/json", self._connection.get("/containers/json", all=True))
         states = [container_from(container) for container in containers]
         volumes = self._connection.get("/volumes")["Volumes"] or ()
         unready = unready_volumes(state.name for state in states)
         return EngineState(
             host=self.host,
-            facts=facts_from(self._connection.version, info, self._now()),
+            facts=self._current_facts(),
             images=self._images(),
             containers=tuple(state for state in states if not is_door(state.name)),
             networks=tuple(network_from(network) for network in self._connection.get("/networks")),
@@ -216,6 +215,10 @@ class DockerEngine:
         self._volumes.write(name, self._labels_of_volume(name), content)
 
     # How
+
+    def _current_facts(self) -> EngineFacts:
+        info = self._connection.get("/info")
+        return facts_from(self._connection.address, self._connection.version, info, self._now())
 
     def _images(self) -> tuple[ImageState, ...]:
         images = self._each("/images/{}/json", self._connection.get("/images/json", all=True))

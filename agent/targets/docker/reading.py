@@ -26,13 +26,14 @@ Json = Mapping[str, Any]
 _FRACTION = re.compile(r"\.\d+")
 
 
-def facts_from(version: Json, info: Json, now: float) -> EngineFacts:
-    """Who answers; `now` is our clock, in Unix seconds, when `info` arrived."""
+def facts_from(address: str, version: Json, info: Json, now: float) -> EngineFacts:
+    """Who answers at `address`; `now` is our clock, in Unix seconds, when `info` arrived."""
     status = dict(pair for pair in info.get("DriverStatus") or () if len(pair) == 2)
     store: ImageStore = "containerd" if status.get("driver-type", "").startswith("io.containerd") else "classic"
     major, minor = version["ApiVersion"].split(".")
     return EngineFacts(
-        id=info["ID"],
+        # Machines cloned from one image have engines of one ID; so the address belongs to it.
+        id=f"{info['ID']} at {address}",
         name=info["Name"],
         version=version["Version"],
         api=(int(major), int(minor)),

@@ -233,6 +233,18 @@ def wait_for_port(address: str, port: int) -> None:
 
 
 @pytest.mark.engine
+def test_engines_of_machines_cloned_from_one_image_are_told_apart(remote: PrivateEngine, shared: PrivateEngine) -> None:
+    with (
+        closing(reach(remote.address)) as one,
+        closing(reach(shared.address)) as other,
+        closing(reach(remote.address)) as same,
+    ):
+        ids = [engine.observe().facts.id for engine in (one, other, same)]
+
+    assert ids[0] == ids[2] != ids[1]
+
+
+@pytest.mark.engine
 class TestSsh:
     def test_carries_everything(self, login: dict[str, str]) -> None:
         shelf = Shelf()
