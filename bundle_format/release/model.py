@@ -72,7 +72,7 @@ class Variant(Value):
     """
 
     when: dict[ParameterName, Scalar]
-    objects: dict[Name, dict[Name, Any]]
+    objects: dict[Name, dict[Name, dict[str, Any]]]
 
 
 class Release(Value):

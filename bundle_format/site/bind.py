@@ -6,7 +6,7 @@ from typing import Any, Final, TypeVar
 from pydantic import ValidationError
 
 from bundle_format.digest import digest_of
-from bundle_format.errors import ParameterError
+from bundle_format.errors import DamageError, ParameterError
 from bundle_format.release.deployment import (
     Container,
     DataDisk,
@@ -20,7 +20,7 @@ from bundle_format.release.deployment import (
     Template,
     Volume,
 )
-from bundle_format.release.fields import Sealed
+from bundle_format.release.fields import Name, Sealed
 from bundle_format.release.late import Known, names, substitute
 from bundle_format.release.model import File, Release, Variant
 from bundle_format.release.rules import judge, parameters_of, told_values
@@ -69,17 +69,33 @@ def bind_variant(
 ) -> tuple[Deployment, list[Fault]]:
     """A deployment of all that can be read, and the faults of all that cannot; a builder may try sample values."""
     known = _known(site, secrets, key)
-    if unknown := sorted(names(variant.objects) - set(known)):
-        raise ParameterError(f"no value for {', '.join(unknown)}", "Write them into the site's file.")
-    binding = _Binding(release, substitute(variant.objects, known, key), key, files, locate)
+    binding = _Binding(release, _filled(variant, known, key), key, files, locate)
     deployment = binding.deployment(site)
     declared = {kind: variant.objects.get(kind, {}).keys() for kind in KINDS} | {"image": release.images.keys()}
     clashes = [locate(path, message) for path, message in conflicts(deployment, declared)]
     return deployment, [*binding.faults, *clashes]
 
 
+def _filled(variant: Variant, known: Known, key: bytes) -> Any:
+    try:
+        unknown = sorted(names(variant.objects) - set(known))
+    except (ValueError, RecursionError) as error:
+        raise DamageError(f"the release cannot be read: {error}", "Its maker has to build it anew.") from error
+    if unknown:
+        raise ParameterError(f"no value for {', '.join(unknown)}", "Write them into the site's file.")
+    return substitute(variant.objects, known, key)
+
+
 def _known(site: Site, secrets: Mapping[str, str], key: bytes) -> Known:
     return {**site.parameters, **{name: Sealed(text, key) for name, text in secrets.items()}}
+
+
+class _Placed(Value):
+    files: tuple[Placement, ...]
+
+
+class _Rendered(Value):
+    template: Name
 
 
 class _Binding:
@@ -156,41 +172,46 @@ class _Binding:
         return self._files(file)
 
     def _container(self, path: Path, name: str, tree: Mapping[str, Any]) -> Container | None:
-        placed = [
-            self._file((*path, "files", place), placement) for place, placement in enumerate(tree.get("files", ()))
+        placed = self._read(path, _Placed, {"files": tree.get("files", ())})
+        rendered = [
+            self._file((*path, "files", place), one) for place, one in enumerate(placed.files if placed else ())
         ]
-        files = tuple(file for file in placed if file is not None)
+        files = tuple(file for file in rendered if file is not None)
         return self._read(path, Container, {**tree, "name": name, "files": files})
 
-    def _file(self, path: Path, tree: Mapping[str, Any]) -> RenderedFile | None:
-        placement = self._read(path, Placement, tree)
-        if placement is None:
-            return None
+    def _file(self, path: Path, placement: Placement) -> RenderedFile | None:
         where = placement.model_dump(include={"path", "mode", "uid", "gid"})
         if placement.file is not None:
             content = self._content(path, placement.file)
             return None if content is None else RenderedFile(content=content, digest=digest_of(content), **where)
-        text = self._templates.get(placement.template or "")
-        match text:
-            case Sealed():
+        match self._text(path, placement.template):
+            case Sealed() as text:
                 return RenderedFile(content=text.reveal().encode(), digest=text.fingerprint, sealed=True, **where)
-            case str():
+            case str() as text:
                 content = text.encode()
                 return RenderedFile(content=content, digest=digest_of(content), **where)
-        if placement.template not in self._trees.get("template", {}):
-            self.faults.append(self._locate(path, f"there is no template {placement.template!r}"))
+        return None
+
+    def _text(self, path: Path, template: str | None) -> str | Sealed | None:
+        if template is not None and template in self._templates:
+            return self._templates[template]
+        if template not in self._trees.get("template", {}):  # else its own fault is told
+            self.faults.append(self._locate(path, f"there is no template {template!r}"))
         return None
 
     def _task(self, path: Path, name: str, tree: Mapping[str, Any]) -> OneOff | None:
-        container = self._container((*path, "container"), name, tree.get("container", {}))
+        inner = tree.get("container")
+        if not isinstance(inner, Mapping):
+            return self._read(path, OneOff, tree)
+        container = self._container((*path, "container"), name, inner)
         return None if container is None else self._read(path, OneOff, {**tree, "container": container})
 
     def _document(self, path: Path, name: str, tree: Mapping[str, Any]) -> Document | None:
         if "template" not in tree:
             return self._read(path, Document, {**tree, "name": name})
-        if tree["template"] not in self._templates:
-            return None
-        return self._read(path, Document, {"name": name, "content": self._templates[tree["template"]]})
+        rendered = self._read(path, _Rendered, tree)
+        text = self._text(path, rendered.template) if rendered else None
+        return None if text is None else self._read(path, Document, {"name": name, "content": text})
 
 
 def _broken_rules(release: Release, site: Site, known: Known) -> list[Fault]:

@@ -5,15 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bundle_format.digest import digest_of
-from bundle_format.errors import ParameterError
+from bundle_format.errors import FlotoError, ParameterError
 from bundle_format.release.deployment import Deployment
 from bundle_format.release.fields import Sealed
 from bundle_format.release.model import Choice, File, Image, Parameter, Release, Rule, Variant
 from bundle_format.release.rules import parse_rule
 from bundle_format.site.bind import bind
-from bundle_format.site.sitefile import read_site
+from bundle_format.site.sitefile import Site, read_site
 
 KEY = b"key of this site"
 TEXTS = {
@@ -212,6 +214,7 @@ def test_a_rule_about_parameters_that_this_variant_lacks_is_not_asked() -> None:
         ({"web2": {"networks": [{"network": "back", "address": "10.0.0.1"}]}}, "10.0.0.1 is not in 172.30.0.0/24"),
         ({"web2": {"mounts": [{"kind": "tmpfs", "path": "/a"}, {"kind": "tmpfs", "path": "/a"}]}}, "two things at /a"),
         ({"web2": {"files": [{"template": "mutd", "path": "/a"}]}}, "files.0: there is no template 'mutd'"),
+        ({"web2": {"files": 1}}, "web2: files: must be a list"),
         ({"web2": {"files": [{"file": "no", "path": "/a"}]}}, "files.0: the release carries no file 'no'"),
         ({"web2": {"mounts": [{"kind": "volume", "volume": "rows", "path": "a"}]}}, "mounts.0.volume.path: must be an"),
     ],
@@ -239,3 +242,68 @@ def test_a_task_takes_its_place_in_the_order() -> None:
     circle = {"task": {"migrate": {"container": {"host": "app", "image": "web", "after": ["web"]}}}}
     (fault,) = faults(release(circle))
     assert "waits for itself: " in fault
+
+
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**40), 2**40)
+    | st.sampled_from(["", "app", "web", "/a", "../b", "\0", "krk"])
+)
+LATE = st.sampled_from(
+    [
+        {"$param": "domain"},
+        {"$param": "password"},
+        {"$param": "port"},
+        {"$text": ["a", {"$param": "password"}]},
+        {"$x": 1},
+    ]
+)
+FIELDS = st.sampled_from(
+    [
+        *(
+            "host",
+            "image",
+            "env",
+            "files",
+            "mounts",
+            "kind",
+            "path",
+            "template",
+            "file",
+            "vars",
+            "container",
+            "schedule",
+        ),
+        *(
+            "content",
+            "ports",
+            "networks",
+            "network",
+            "subnet",
+            "address",
+            "after",
+            "before",
+            "labels",
+            "size",
+            "command",
+        ),
+    ]
+)
+TREES = st.recursive(
+    LEAVES | LATE,
+    lambda members: st.lists(members, max_size=3) | st.dictionaries(FIELDS, members, max_size=4),
+    max_leaves=12,
+)
+KINDS = st.sampled_from(["host", "network", "volume", "template", "container", "task", "document", "else"])
+NAMES = st.sampled_from(["app", "web", "app.conf", "motd"])
+
+
+@given(st.dictionaries(KINDS, st.dictionaries(NAMES, st.dictionaries(FIELDS, TREES, max_size=5), max_size=3)))
+def test_a_release_of_any_shape_is_bound_or_refused_and_no_secret_told(objects: dict[str, Any]) -> None:
+    shop = release().model_copy(update={"variants": (Variant(when={}, objects=objects),)})
+    site = Site(name="krakow-1", choices={}, parameters={"domain": "krk.example", "port": 8080})
+    try:
+        bind(shop, site, {"password": "hunter2"}, KEY, lambda _: b"{{ domain }}{{ password }}")
+    except FlotoError as error:
+        assert "hunter2" not in error.message

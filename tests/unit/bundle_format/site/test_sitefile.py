@@ -1,8 +1,11 @@
 """A site's file: read against a release, every fault by line and column in one go, no secret ever quoted."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bundle_format.errors import ExitCode, ParameterError
 from bundle_format.release.model import Choice, Parameter, Release, Variant
@@ -11,7 +14,7 @@ from bundle_format.site.sitefile import SecretSource, Site, load_site, read_site
 
 def variant(ha: bool) -> Variant:
     env = {name: {"$param": name} for name in ("app_ip", "heap", "password")}
-    hosts = {"app": {"address": {"$param": "app_ip"}}, "made": {"kind": "machine"}}
+    hosts: dict[str, dict[str, Any]] = {"app": {"address": {"$param": "app_ip"}}, "made": {"kind": "machine"}}
     if ha:
         hosts["log"] = {"address": {"$param": "log_ip"}}
     return Variant(when={"ha": ha}, objects={"host": hosts, "container": {"web": {"env": env}}})
@@ -150,6 +153,34 @@ def test_the_way_to_an_engine_fits_together(lines: str, fault: str) -> None:
 )
 def test_every_way_to_an_engine_is_taken(engine: str) -> None:
     assert read(ENGINELESS + f'engine = "{engine}"').hosts["app"].engine == engine
+
+
+PIECES = st.sampled_from(
+    [
+        *GOOD.splitlines(),
+        *(
+            "[params]",
+            "[hosts.app]",
+            "[[params]]",
+            "choices.ha = 1",
+            "params = 3",
+            "site = {}",
+            "engine = []",
+            "'' = 1",
+        ),
+        *("app_ip = {}", "heap = 1e9", "heap = 1979-05-27", "password = { file = 1 }", "password = { prompt = 1 }"),
+    ]
+)
+
+
+@given(st.one_of(st.binary(max_size=80), st.lists(PIECES, max_size=12).map(lambda lines: "\n".join(lines).encode())))
+def test_any_file_is_read_or_refused(content: bytes) -> None:
+    try:
+        site = read_site(content, Path("/sites/site.toml"), SHOP)
+    except ParameterError as error:
+        assert all(line.startswith("/sites/site.toml:") for line in error.message.splitlines())
+    else:
+        assert site.hosts["app"].engine
 
 
 def test_a_file_that_is_not_there_is_told_with_the_way_out(tmp_path: Path) -> None:
