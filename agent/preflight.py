@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from agent.planning.ties import overlap
 from agent.planning.view import View, is_well
 from agent.state import EngineState
-from agent.steps import Create, LoadImages, Obstacle, Plan, Replace, Start
+from agent.steps import Create, CreateNetwork, LoadImages, Obstacle, Plan, Replace, Start
 from bundle_format.release.deployment import Container, Port
 from bundle_format.shown.sizes import size_text
 
@@ -18,6 +19,9 @@ MOST_SKEW = 60
 
 SPARE_PERCENT = 30
 """What must be free beyond the bytes that are written (THREATS 28)."""
+
+COPIES = 2
+"""How often an engine has an image on disk while it loads: as sent and unpacked; containerd's store keeps both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ def preflight(view: View, plan: Plan, staging: Staging) -> Findings:
     for host in view.hosts:
         engine = view.engine(host)
         obstacles += [*_versions(engine), *_architecture(view, host, plan), *_room(host, engine, plan)]
-        obstacles += _ports(view, host, plan)
+        obstacles += [*_ports(view, host, plan), *_subnets(view, host, plan)]
         warnings += [*_clock(engine), *_unwell(view, host, plan)]
     return Findings(tuple(obstacles), tuple(warnings))
 
@@ -85,13 +89,32 @@ def _architecture(view: View, host: str, plan: Plan) -> Iterator[Obstacle]:
 
 def _room(host: str, engine: EngineState, plan: Plan) -> Iterator[Obstacle]:
     loads = [step for step in plan.steps if isinstance(step.action, LoadImages) and step.action.host == host]
-    needed = _with_spare(sum(step.bytes for step in loads))
+    needed = _with_spare(COPIES * sum(step.bytes for step in loads))
     if engine.space is not None and needed > engine.space.free:
         yield Obstacle(
             message=f"{host}: the images need {size_text(needed)} under {engine.facts.root}; "
             f"{size_text(engine.space.free)} are free",
             hint="Free space on that disk (docker system df tells what fills it).",
         )
+
+
+def _subnets(view: View, host: str, plan: Plan) -> Iterator[Obstacle]:
+    held = [network for network in view.engine(host).networks if network.subnet]
+    for step in plan.steps:
+        if isinstance(step.action, CreateNetwork) and step.action.host == host:
+            wanted = view.deployment.networks[step.action.network]
+            for other in held:
+                if wanted.subnet and other.subnet and _cross(wanted.subnet, other.subnet):
+                    yield Obstacle(
+                        message=f"{host}: network {wanted.name} wants {wanted.subnet}, but network {other.name} has "
+                        f"{other.subnet}",
+                        hint="Give it another subnet in the site's file or the definition.",
+                    )
+
+
+def _cross(one: str, other: str) -> bool:
+    networks = (ip_network(one), ip_network(other))
+    return networks[0].version == networks[1].version and networks[0].overlaps(networks[1])
 
 
 def _ports(view: View, host: str, plan: Plan) -> Iterator[Obstacle]:
