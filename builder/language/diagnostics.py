@@ -1,6 +1,7 @@
 """Faults of a definition as people read them: place, message, the line itself with carets, notes."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from bundle_format.errors import DefinitionError
 from bundle_format.release.value import Fault
@@ -22,10 +23,14 @@ def in_order(faults: Iterable[Fault]) -> tuple[Fault, ...]:
     return tuple(once[place] for place in sorted(once))
 
 
+MAX_LINE: Final = 500
+"""Longer lines are no use to a reader."""
+
+
 def shown(fault: Fault, lines: Sequence[str]) -> str:
     """One fault, its line and its notes."""
     told = [str(fault)]
-    if 0 < fault.line <= len(lines):
+    if 0 < fault.line <= len(lines) and len(lines[fault.line - 1]) <= MAX_LINE:
         number = str(fault.line)
         told.append(f"  {number} | {lines[fault.line - 1].rstrip()}")
         if fault.column:

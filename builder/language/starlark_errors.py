@@ -8,6 +8,7 @@ import builtins
 import difflib
 import re
 from dataclasses import replace
+from typing import Final
 
 from builder.language.prelude.words import types, words
 from builder.language.source import Source, Sources, Span
@@ -21,7 +22,10 @@ _CARETS = re.compile(r"^\s+\|\s\s*(\^+)$", re.MULTILINE)
 _ARGUMENT = re.compile(r"for argument `(\w+)`|Found `(\w+)` extra named parameter")
 _UNDEFINED = re.compile(r"Variable `(\w+)` not found")
 
-STARLARK_NAMES = (
+MAX_TEXT: Final = 8000
+"""Of a longer error, as by `fail("x" * 1000000)`, beginning and end are told."""
+
+STARLARK_NAMES: Final = (
     *("abs", "all", "any", "bool", "chr", "dict", "dir", "enumerate", "fail", "float", "getattr", "hasattr", "hash"),
     *("int", "json", "len", "list", "max", "min", "ord", "range", "repr", "reversed", "sorted", "str", "struct"),
     *("tuple", "type", "typing", "zip"),
@@ -43,6 +47,8 @@ _REWORDED = (
 
 def in_our_words(text: str, sources: Sources, max_steps: int) -> Fault:
     """One error of Starlark as a fault of the definition."""
+    if len(text) > MAX_TEXT:
+        text = f"{text[: MAX_TEXT // 2]}...{text[-MAX_TEXT // 2 :]}"
     stack = frames(text)
     found = _WHERE.search(text)
     what = _WHAT.search(text)

@@ -40,6 +40,10 @@ def main(arguments: list[str]) -> int:
         return NO_MEMORY
     except Exception:  # noqa: BLE001  # the parent raises it with this traceback
         kind, told = "bug", json.dumps(traceback.format_exc())
+    except BaseException as error:  # starlark-rust panics where memory is refused, beyond Exception
+        if type(error).__name__ != "PanicException":
+            raise
+        return NO_MEMORY
     sys.stdout.write(f"{kind}\n{told}")
     return 0
 

@@ -74,14 +74,15 @@ def read_meaning(
     meaning.choices = {name: choice for name, choice in choices.items() if choice}
     _read_project(meaning, context)
     _read_recipes(meaning, context)
-    _read_trees(meaning, context)
+    trees = _read_trees(context)
+    meaning.trees = _shipped(trees)
     for call in calls:
         if call.word in ("file", "folder"):
             read_file(call, Spot(call, context))
         if call.word == "check" and (rule := read_rule(call, Spot(call, context), chosen)):
             meaning.rules.append(rule)
     if whole:
-        try_variant(meaning.trees, [name for word, name in context.said if word == "image"], chosen, context)
+        try_variant(trees, [name for word, name in context.said if word == "image"], chosen, context)
     meaning.places = {f"{word}/{name}": call.place for (word, name), call in context.said.items()}
     return meaning
 
@@ -138,21 +139,24 @@ def _read_recipes(meaning: Meaning, context: Context) -> None:
     }
 
 
-def _read_trees(meaning: Meaning, context: Context) -> None:
+def _read_trees(context: Context) -> dict[str, dict[str, Any]]:
     trees = {
         word: {call.name: read(call, spot) for call, spot in _said(word, context)} for word, read in _TREES.items()
     }
     documents, templates = trees["document"], trees["template"]
     for name in documents.keys() & templates.keys():
         Spot(context.said["document", name], context).fault(f"document {name!r} has the name of a template")
-    mounted = {
-        place["template"] for tree in _containers(trees) for place in tree.get("files", ()) if "template" in place
-    }
-    trees["template"] = {name: tree for name, tree in templates.items() if name in mounted} | documents
-    trees["document"] = {name: {"template": name} for name in documents}
-    if any({"network": DEFAULT_NETWORK} in (tree.get("networks") or ()) for tree in _containers(trees)):
+    if any({"network": DEFAULT_NETWORK} in tree.get("networks", ()) for tree in _containers(trees)):
         trees["network"].setdefault(DEFAULT_NETWORK, {})
-    meaning.trees = {kind: named for kind, named in trees.items() if named}
+    return trees | {"template": templates | documents, "document": {name: {"template": name} for name in documents}}
+
+
+def _shipped(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The trees without those templates that only an image of the builder uses, or nothing."""
+    placed = (place for tree in _containers(trees) for place in tree.get("files", ()))
+    used = {place.get("template") for place in placed} | trees["document"].keys()
+    templates = {name: tree for name, tree in trees["template"].items() if name in used}
+    return {kind: dict(named) for kind, named in {**trees, "template": templates}.items() if named}
 
 
 def _containers(trees: Mapping[str, Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
