@@ -65,12 +65,13 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for: `what` names it in errors, `remedy` says what to do when it is not there."""
+    """What is asked for, or posted as a `form`; `what` names it in errors, `remedy` helps where it is not there."""
 
     url: str
     what: str
     authority: Authority = field(default_factory=Nobody)
     accept: str = "*/*"
+    form: Mapping[str, str] | None = None
     remedy: str = "Is the name right, and is it there?"
 
 
@@ -153,8 +154,10 @@ class Web:
     def _ask(self, request: Request, headers: Mapping[str, str]) -> requests.Response:
         for last in (False, True):
             sent = {"Accept": request.accept, "Accept-Encoding": "identity", **headers}
-            response = self._session.get(
+            response = self._session.request(
+                "POST" if request.form else "GET",
                 request.url,
+                data=request.form,
                 headers=sent,
                 auth=_Sent(request.authority.headers()),
                 stream=True,
