@@ -23,13 +23,16 @@ _FLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where on a medium bytes lie: `size` bytes from `offset` of a file."""
+    """Where on a medium bytes lie: `size` bytes from `offset` of a file, or would if it were not `missing`."""
 
     name: str
     offset: int
     size: int
+    missing: bool = False
 
     def __str__(self) -> str:
+        if self.missing:
+            return f"{self.name}, which is missing"
         return f"{self.name} bytes {self.offset} to {self.offset + self.size - 1}"
 
 

@@ -155,17 +155,19 @@ class PartsMedium:
 
     def places(self, offset: int, length: int) -> tuple[Place, ...]:
         """The parts that hold these bytes, or would if they were here, and where in them they lie."""
-        here = [Place(self._called(number), start, size) for number, start, size in self._slices(offset, length)]
+        here = [self._place(number, start, size) for number, start, size in self._slices(offset, length)]
         offset, end = max(offset, self.size), offset + length
         while offset < end:
             number, start = divmod(offset - self._starts[-2], self._starts[1])
             size = min(end - offset, self._starts[1] - start)
-            here.append(Place(self._called(len(self._starts) - 1 + number), start, size))
+            here.append(self._place(len(self._starts) - 1 + number, start, size))
             offset += size
         return tuple(here)
 
-    def _called(self, number: int) -> str:
-        return str(self._paths.get(number, part_name(self._name, number)))
+    def _place(self, number: int, start: int, size: int) -> Place:
+        if path := self._paths.get(number):
+            return Place(str(path), start, size)
+        return Place(part_name(self._name, number), start, size, missing=True)
 
     def _slices(self, offset: int, length: int) -> Iterator[tuple[int, int, int]]:
         """Part number, offset in it and size of each piece of a span; what is beyond the end is left out."""
