@@ -165,8 +165,8 @@ class Container(Value):
     ulimits: tuple[Ulimit, ...] = ()
     sysctls: dict[str, Open] = Field(default_factory=dict)
     shm_size: int | None = None
-    cpu_millis: int | None = None
-    memory: int | None = None
+    cpu_millis: Annotated[int, Field(ge=10)] | None = None
+    memory: Annotated[int, Field(ge=6 << 20)] | None = None
     restart: Literal["no", "on-failure", "always", "unless-stopped"] = "unless-stopped"
     stop_signal: str | None = None
     stop_grace: Seconds = 10

@@ -19,6 +19,7 @@ _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[^=\x00-\x20\x7f]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
 _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:-]{0,254}")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
@@ -55,6 +56,18 @@ def _name(text: str) -> str:
 def _parameter_name(text: str) -> str:
     if not _PARAMETER_NAME.fullmatch(text):
         raise ValueError("a parameter's name has up to 64 of a-z, 0-9 and '_', and begins with a letter")
+    return text
+
+
+def _file_name(name: str) -> str:
+    if not name.isprintable() or not 1 <= len(name) <= 255 or name.startswith("/") or ".." in re.split(r"[/\\]", name):
+        raise ValueError("a file's name is a relative path without '..' and control characters")
+    return name
+
+
+def _tag(text: str) -> str:
+    if not _TAG.fullmatch(text):
+        raise ValueError("an image's name has letters, digits, '_', '.', '/', ':' and '-'")
     return text
 
 
@@ -180,6 +193,12 @@ Mode = Annotated[int, Field(ge=0, le=0o7777)]
 
 Name = Annotated[str, AfterValidator(_name)]
 """What docker takes as a name, and what a terminal and a file system bear (THREATS 20, 36)."""
+
+FileName = Annotated[str, AfterValidator(_file_name)]
+"""How a release calls a file or an artifact: it is shown to people, and never opened by this name."""
+
+Tag = Annotated[str, AfterValidator(_tag)]
+"""An image's name on a site, such as `shop/web:1.0`."""
 
 ParameterName = Annotated[str, AfterValidator(_parameter_name)]
 Version = Annotated[str, AfterValidator(_version)]

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from bundle_format.canonical import canonical, parse_canonical
 from bundle_format.digest import Digest, parse_digest
-from bundle_format.release.fields import Name, ParameterName, Version
+from bundle_format.release.fields import FileName, Name, ParameterName, Tag, Version
 from bundle_format.release.value import Value
 
 FORMAT: Final = "floto-release/1"
@@ -32,7 +32,7 @@ class Parameter(Value):
 class Choice(Value):
     """A decision between finished variants; the first option is the default."""
 
-    options: tuple[Scalar, ...]
+    options: tuple[Scalar, ...] = Field(min_length=1)
     doc: str = ""
 
 
@@ -46,7 +46,7 @@ class Rule(Value):
 class Image(Value):
     """A container image by content: its OCI config and its uncompressed layers, base first (digest = diff_id)."""
 
-    tag: str
+    tag: Tag
     config: DigestText
     manifest: DigestText
     layers: tuple[DigestText, ...]
@@ -83,13 +83,13 @@ class Release(Value):
     version: Version
     doc: str = ""
     evaluator: str
-    sources: dict[str, DigestText]
+    sources: dict[FileName, DigestText]
     parameters: dict[ParameterName, Parameter] = Field(default_factory=dict)
     choices: dict[ParameterName, Choice] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     images: dict[Name, Image] = Field(default_factory=dict)
-    files: dict[str, File] = Field(default_factory=dict)
-    variants: tuple[Variant, ...]
+    files: dict[FileName, File] = Field(default_factory=dict)
+    variants: tuple[Variant, ...] = Field(min_length=1)
 
     def to_json(self) -> bytes:
         """The canonical text that a bundle carries and whose digest its index names."""

@@ -57,7 +57,7 @@ def _hosts(variants: Iterable[Variant]) -> dict[str, Any]:
 
 def _wanted(release: Release) -> list[str]:
     needed = frozenset[str].intersection(*(names(variant.objects) for variant in release.variants))
-    return sorted(name for name in needed if release.parameters[name].default is None)
+    return sorted(name for name in needed & release.parameters.keys() if release.parameters[name].default is None)
 
 
 def _table(properties: Mapping[str, Any], required: Iterable[str], description: str = "") -> dict[str, Any]:

@@ -191,7 +191,7 @@ def _missing(
     reading: _Reading, given: Mapping[str, Any], parameters: Mapping[str, Parameter], variants: Iterable[Variant]
 ) -> None:
     needed = frozenset[str].intersection(*(names(variant.objects) for variant in variants))
-    for name in sorted(needed - given.keys()):
+    for name in sorted((needed & parameters.keys()) - given.keys()):
         parameter = parameters[name]
         if parameter.default is None:
             wish = f"{parameter.type} ({parameter.doc})" if parameter.doc else parameter.type

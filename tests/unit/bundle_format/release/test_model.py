@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from bundle_format.canonical import canonical
+from bundle_format.digest import digest_of
 from bundle_format.release.model import Release, Variant, release_from_json
 
 RELEASE = Release(
@@ -25,6 +26,14 @@ def test_threat_20_names_that_look_like_paths_or_hide_controls_are_refused(name:
     tree = RELEASE.model_dump(mode="json") | {"variants": [{"when": {}, "objects": {"container": {name: {}}}}]}
     with pytest.raises(ValidationError, match="a name has 2 to 64"):
         release_from_json(canonical(tree))
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../a", "a/../b", "a\\..\\b", "a\x1b[2J", "a\nb", "", "x" * 256])
+def test_threat_20_a_files_name_is_no_way_out_of_a_folder(name: str) -> None:
+    digest = digest_of(b"")
+    for table in ({"sources": {name: digest}}, {"files": {name: {"digest": digest, "size": 0}}}):
+        with pytest.raises(ValidationError, match="a file's name"):
+            release_from_json(canonical(RELEASE.model_dump(mode="json") | table))
 
 
 def test_all_faults_are_told_together() -> None:
