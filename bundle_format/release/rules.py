@@ -14,7 +14,7 @@ from bundle_format.release.value import Fault, FaultyError
 
 MAX_LENGTH: Final = 400
 MAX_NUMBER: Final = 2**63
-_WRITTEN: Final = {
+WRITTEN: Final = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%",
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=",
     ast.In: "in", ast.NotIn: "not in", ast.And: "and", ast.Or: "or", ast.Not: "not", ast.USub: "-",
@@ -76,11 +76,11 @@ class _Reader:
             case ast.Name(id=name) if name in self._choices:
                 return {"$choice": name}
             case ast.BoolOp(op=operator, values=operands):
-                return [_WRITTEN[type(operator)], *map(self.read, operands)]
+                return [WRITTEN[type(operator)], *map(self.read, operands)]
             case ast.UnaryOp(op=ast.Not() | ast.USub() as operator, operand=operand):
-                return [_WRITTEN[type(operator)], self.read(operand)]
-            case ast.BinOp(left=left, op=operator, right=right) if type(operator) in _WRITTEN:
-                return [_WRITTEN[type(operator)], self.read(left), self.read(right)]
+                return [WRITTEN[type(operator)], self.read(operand)]
+            case ast.BinOp(left=left, op=operator, right=right) if type(operator) in WRITTEN:
+                return [WRITTEN[type(operator)], self.read(left), self.read(right)]
             case ast.Compare():
                 return self._comparison(node)
             case ast.List(elts=members) | ast.Tuple(elts=members):
@@ -91,10 +91,10 @@ class _Reader:
 
     def _comparison(self, node: ast.Compare) -> Any:
         operands = [self.read(operand) for operand in (node.left, *node.comparators)]
-        if refused := [operator for operator in node.ops if type(operator) not in _WRITTEN]:
+        if refused := [operator for operator in node.ops if type(operator) not in WRITTEN]:
             raise FaultyError(Fault(f"rules do not know {type(refused[0]).__name__}", line=1, column=_column(node)))
         links = [
-            [_WRITTEN[type(operator)], left, right]
+            [WRITTEN[type(operator)], left, right]
             for operator, left, right in zip(node.ops, operands, operands[1:], strict=False)
         ]
         return links[0] if len(links) == 1 else ["and", *links]

@@ -1,10 +1,13 @@
 """Rules: read from a definition's text, kept as data, judged on a site's values."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bundle_format.canonical import canonical, parse_canonical
+from bundle_format.release import rules
 from bundle_format.release.fields import Sealed
 from bundle_format.release.late import Known
 from bundle_format.release.model import Rule, Scalar
@@ -92,3 +95,19 @@ def test_the_values_are_told_without_secrets() -> None:
     both = rule("len(password) > heap or ha")
     assert parameters_of(both.expression) == {"password", "heap"}
     assert told_values(both, KNOWN) == "heap = 4, password = (secret)"
+
+
+def test_the_specification_names_every_operator_and_no_other() -> None:
+    text = (Path(rules.__file__).parent / "SPEC.md").read_text(encoding="utf-8").partition("## Rules")[2]
+    named = {word for row in re.findall(r"^\| (`.*?`) \|", text, re.MULTILINE) for word in re.findall(r"`(.+?)`", row)}
+    known = {operator for operator in named if is_known(operator)}
+    assert named == known
+    assert named >= set(rules.WRITTEN.values()) | {"len", "list"}
+
+
+def is_known(operator: str) -> bool:
+    try:
+        judge(Rule(expression=[operator, {"$choice": "ha"}], message=""), KNOWN, SITE)
+    except ValueError as error:
+        return "rules do not know" not in str(error)
+    return True
