@@ -166,33 +166,38 @@ def draft_bundle(release: Release, carried: Iterable[Carried], heading: Heading,
     """
     blobs = {one.blob.digest: one for one in carried}
     _check_complete(release, heading, blobs)
-    definition = carry_bytes(release.to_json(), RELEASE_TYPE)
     images = list(release.images.values())
-    documents = (
+    own = (
+        carry_bytes(release.to_json(), RELEASE_TYPE),
         carry_bytes(LAYOUT, "oci-layout"),
         carry_bytes(image_index(images, lambda digest: blobs[digest].blob.size), "oci-index"),
         carry_bytes(docker_manifest(images), "docker-manifest"),
     )
-    everything = tuple({one.blob.digest: one for one in (definition, *documents, *blobs.values())}.values())
-    table = table_of(frame for one in everything for frame in one.frames)
+    others = (one for digest, one in blobs.items() if digest not in {one.blob.digest for one in own})
+    return lay_out(release.product, release.version, (*own, *others), heading, b"".join(root_chain))
+
+
+def lay_out(product: str, version: str, carried: tuple[Carried, ...], heading: Heading, trust: bytes) -> Draft:
+    """Lay out a bundle of blobs of which the first is the release; `trust` is its trust section."""
+    table = table_of(frame for one in carried for frame in one.frames)
     index = Index(
-        product=release.product,
+        product=product,
         channel=heading.channel,
-        release=release.version,
+        release=version,
         sequence=heading.sequence,
         issued=heading.issued,
         expires=heading.expires,
         architectures=heading.architectures,
         agent=heading.agent,
         sites=heading.sites,
-        definition=definition.blob.digest,
+        definition=carried[0].blob.digest,
         codec=CODEC,
         attestations=heading.attestations,
         bases=heading.bases,
         table=Table(sha256=digest_of(table), frames=len(table) // ENTRY_SIZE),
-        blobs=tuple(_entries(everything)),
+        blobs=tuple(_entries(carried)),
     )
-    return Draft(_head(index, parse_table(table), table, b"".join(root_chain), heading.minimum_root), everything)
+    return Draft(_head(index, parse_table(table), table, trust, heading.minimum_root), carried)
 
 
 def _check_complete(release: Release, heading: Heading, blobs: Collection[Digest]) -> None:

@@ -1,5 +1,6 @@
 """Bundles that lie, properly signed: what a maker with a key and bad intent, or a bad tool, could send."""
 
+import io
 import zlib
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 from bundle_format.canonical import canonical, parse_canonical
 from bundle_format.digest import digest_of
 from bundle_format.head import open_head
-from bundle_format.layout.medium import FileMedium
+from bundle_format.layout.medium import PipeMedium
 from bundle_format.layout.preamble import PAGE_SIZE, SECTION_HEAD, Page, section, sha256
+from bundle_format.trust.documents import Document
 from bundle_format.trust.signing import Signer
-from tests.bundles import Made, key
+from bundle_format.trust.trust import trust_in
+from tests.bundles import Made, key, root_document
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,11 @@ class Forgery:
 
 def forgery_of(made: Made) -> Forgery:
     """The pieces of a good bundle, to begin with."""
-    head = open_head([FileMedium(made.path)], made.trust).head
-    payload = made.path.read_bytes()[head.page.payload_offset : head.page.mirror_offset]
+    return forgery_of_file(made.path.read_bytes(), root_document("acme"))
+
+
+def forgery_of_file(file: bytes, root: Document) -> Forgery:
+    """The same of a bundle's bytes that this root document vouches for."""
+    head = open_head([PipeMedium(io.BytesIO(file), "the bundle")], trust_in(root)).head
+    payload = file[head.page.payload_offset : head.page.mirror_offset]
     return Forgery(head.page, head.trust, head.index_text, head.table, payload)
