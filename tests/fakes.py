@@ -7,6 +7,7 @@ before, amid and after each effect and may raise whatever a test wants: a kill, 
 import io
 import itertools
 import json
+import posixpath
 import re
 import shlex
 import tarfile
@@ -164,6 +165,18 @@ class FakeDaemon:
         container.started, container.stopped, container.by_hand = self.clock.now, None, False
         for stream, text in self.program(container, container.words)[2]:
             self.write(container, stream, text)
+        if container.words[:2] == ("sh", "-c"):
+            match shlex.split(container.words[2]):
+                case ["echo", text, ">>", path]:
+                    self.append(container, path, f"{text}\n".encode())
+
+    def append(self, container: FakeContainer, path: str, content: bytes) -> None:
+        """What a program does to a file of a volume."""
+        for mount in container.wish.mounts:
+            if isinstance(mount, VolumeMount) and path.startswith(mount.path + "/"):
+                files = self.volumes[mount.volume].files
+                name = path.removeprefix(mount.path + "/")
+                files[name] = files.get(name, b"") + content
 
     def write(self, container: FakeContainer, stream: str, text: str) -> None:
         time = datetime.fromtimestamp(self.clock.now, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z")
@@ -179,6 +192,8 @@ class FakeDaemon:
                 pass
             case ["false"]:
                 code = 1
+            case ["echo", _, ">>", _]:
+                pass  # what it writes it writes once, when it is launched
             case ["echo", *rest]:
                 lines = [("stdout", " ".join(rest))]
             case ["test", "-f", path]:
@@ -542,8 +557,8 @@ class FakeEngine:
             for missing in set(wanted) - set(held):
                 raise TargetError(f"{self.host}: there is no {kind} {missing}")
         entrypoint = wish.entrypoint if wish.entrypoint is not None else tuple(image.config.get("Entrypoint", ()))
-        inherited = () if wish.entrypoint is not None else tuple(image.config.get("Cmd", ()))
-        command = wish.command if wish.command is not None else inherited
+        inherited = () if wish.entrypoint else tuple(image.config.get("Cmd", ()))
+        command = wish.command or inherited
         env = dict(line.split("=", 1) for line in image.config.get("Env", ()))
         env |= {key: text.reveal() if isinstance(text, Sealed) else text for key, text in wish.env.items()}
         settings = Settings(
@@ -551,7 +566,7 @@ class FakeEngine:
             entrypoint=entrypoint,
             env=env,
             user=wish.user or image.config.get("User", ""),
-            workdir=wish.workdir or image.config.get("WorkingDir", ""),
+            workdir=posixpath.normpath(wish.workdir) if wish.workdir else image.config.get("WorkingDir", ""),
             restart=wish.restart,
             memory=wish.memory or 0,
             cpu_millis=wish.cpu_millis or 0,

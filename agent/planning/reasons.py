@@ -1,5 +1,6 @@
 """Why a container is not as it shall be: differences of two specs, and of a spec from what an engine reports."""
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -92,10 +93,10 @@ def _networks(wanted: Container) -> tuple[str, ...]:
 
 
 def _options(wanted: Container, settings: Settings) -> Iterator[tuple[str, Any, Any]]:
-    yield "command", wanted.command, settings.command
+    yield "command", wanted.command or None, settings.command
     yield "entrypoint", wanted.entrypoint, settings.entrypoint
     yield "user", wanted.user, settings.user
-    yield "workdir", wanted.workdir, settings.workdir
+    yield "workdir", wanted.workdir and posixpath.normpath(wanted.workdir), settings.workdir
     yield "restart policy", wanted.restart, settings.restart
     yield "memory", wanted.memory or 0, settings.memory
     yield "cpus", wanted.cpu_millis or 0, settings.cpu_millis

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 
 from agent.labels import Labels, Owner
+from agent.planning.reasons import drift
 from agent.state import EngineState
 from agent.targets.engine import Engine, LogLine
 from bundle_format.errors import TargetError
@@ -183,6 +184,41 @@ class TestContainers:
         assert (settings.privileged, settings.read_only) == (False, False)
         assert settings.networks == ("front",)
         assert settings.mounts == ("host:/tmp:/host:rw", "tmpfs::/scratch:rw", "volume:data:/data:ro")
+
+    @pytest.mark.parametrize(
+        "wish",
+        [
+            {},
+            {"network_mode": "host"},
+            {"network_mode": "none"},
+            {"networks": ({"network": "front", "aliases": ("www",)}, {"network": "back"})},
+            {"command": (), "env": {"EMPTY": "", "EQUAL": "a=b", "LINES": "a\nb"}},
+            {"entrypoint": ("sleep",), "command": ("60",)},
+            {"entrypoint": ()},
+            {"workdir": "/srv/www/", "user": "70:71", "hostname": "box"},
+            {"mounts": ({**DATA, "path": "/data/"}, {"kind": "host", "source": "/tmp/", "path": "/host/"})},
+            {"mounts": ({"kind": "tmpfs", "path": "/scratch"},), "read_only": True},
+            {"memory": 7 << 20, "cpu_millis": 10, "shm_size": 1 << 20, "restart": "on-failure"},
+            {"files": (file("/etc/a", b"a"),), "read_only": True},
+        ],
+    )
+    def test_that_nobody_changed_show_no_drift(self, lab: Lab, shelf: Shelf, wish: dict[str, object]) -> None:
+        engine = lab.engine()
+        [held] = load(engine, shelf, small_image(shelf, Env=["PATH=/bin", "EMPTY=no"], Volumes={"/var/spool": {}}))
+        for network in ("front", "back"):
+            engine.ensure_network(Network(name=network), labels(network))
+        engine.ensure_volume(Volume(name="data"), labels("data"))
+        container = web(**wish)
+
+        engine.create_container(container, "web", labels(), held)
+        drafted = engine.inspect("web")
+        engine.start("web")
+        running = engine.inspect("web")
+        engine.stop("web", 0)
+        stopped = engine.inspect("web")
+
+        for state in (drafted, running, stopped):
+            assert state and list(drift(container, held, state)) == []
 
     def test_take_the_place_of_a_draft_that_was_cut_short(self, lab: Lab, shelf: Shelf) -> None:
         engine = lab.engine()

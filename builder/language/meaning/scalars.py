@@ -102,12 +102,12 @@ def permissions_of(value: Any) -> int | None:
 
 
 def cpu_millis(value: Any, spot: Spot) -> int | None:
-    """Thousandths of a processor, from `2`, `0.5` or `"0.5"`."""
+    """Thousandths of a processor, from `2`, `0.5` or `"0.5"`; engines give no less than a hundredth."""
     try:
         millis = Decimal(value) * 1000 if isinstance(value, int | str | Decimal) else Decimal(0)
     except InvalidOperation:
         millis = Decimal(0)
-    if isinstance(value, bool) or millis < 1 or millis != millis.to_integral_value():
+    if isinstance(value, bool) or millis < 10 or millis != millis.to_integral_value():
         spot.wrong(f"must be a number of processors such as 2 or 0.5, not {told(value)}")
         return None
     return int(millis)

@@ -101,7 +101,7 @@ def test_a_finished_site_plans_nothing(site: FakeSite) -> None:
         ({"files": [file(b"a\nb\n")]}, {"files": [file(b"a\n")]}, "file /etc/app.conf changed: line 1"),
         ({"files": [file(b"a")]}, {"files": [file(b"a", mode=0o600)]}, "file /etc/app.conf changed: owner or mode"),
         ({"files": [file(b"a")]}, {}, "file /etc/app.conf removed"),
-        ({}, {"memory": 1 << 20}, "memory added"),
+        ({}, {"memory": 1 << 30}, "memory added"),
         ({"stop_grace": 5}, {"stop_grace": 6}, "stop grace changed"),
         ({}, {"ports": [{"container": 80, "host": 8080}]}, "ports added"),
     ],
