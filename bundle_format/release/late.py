@@ -18,15 +18,19 @@ def names(tree: Any) -> frozenset[str]:
 
 def occurrences(tree: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
     """Each place of a tree that waits for a parameter, with its name; ValueError for a key that is ours alone."""
-    match _late_part(tree):
-        case "$param", name:
-            yield path, name
-        case "$text", parts:
-            for part in parts:
-                yield from occurrences(part, path)
-        case _:
-            for key, member in _members(tree):
-                yield from occurrences(member, (*path, key))
+    if isinstance(tree, dict):
+        match _late_part(tree):
+            case "$param", name:
+                yield path, name
+            case "$text", parts:
+                for part in parts:
+                    yield from occurrences(part, path)
+            case _:
+                for key, member in tree.items():
+                    yield from occurrences(member, (*path, key))
+    elif isinstance(tree, list | tuple):
+        for place, member in enumerate(tree):
+            yield from occurrences(member, (*path, place))
 
 
 def substitute(tree: Any, known: Known, key: bytes) -> Any:
@@ -34,12 +38,12 @@ def substitute(tree: Any, known: Known, key: bytes) -> Any:
 
     A `$text` with a secret in it becomes Sealed as a whole, under the site's `key`.
     """
-    match _late_part(tree):
-        case "$param", name:
-            return known[name]
-        case "$text", parts:
-            return _joined([substitute(part, known, key) for part in parts], key)
-    if isinstance(tree, Mapping):
+    if isinstance(tree, dict):
+        match _late_part(tree):
+            case "$param", name:
+                return known[name]
+            case "$text", parts:
+                return _joined([substitute(part, known, key) for part in parts], key)
         return {name: substitute(member, known, key) for name, member in tree.items()}
     if isinstance(tree, list | tuple):
         return tuple(substitute(member, known, key) for member in tree)
@@ -82,25 +86,16 @@ def _within(parameter: Parameter, wish: int) -> int:
     return low if parameter.max is None else min(low, parameter.max)
 
 
-def _late_part(tree: Any) -> tuple[str, Any] | None:
-    if not isinstance(tree, Mapping):
+def _late_part(tree: dict[str, Any]) -> tuple[str, Any] | None:
+    reserved = [name for name in tree if name.startswith("$")]
+    if not reserved:
         return None
-    match dict(tree):
+    match tree:
         case {"$param": str(name), **rest} if not rest:
             return "$param", name
         case {"$text": list() | tuple() as parts, **rest} if not rest:
             return "$text", parts
-    for name in tree:
-        if name.startswith("$"):
-            raise ValueError(f"{name!r} is not allowed as a key")
-    return None
-
-
-def _members(tree: Any) -> Iterator[tuple[str | int, Any]]:
-    if isinstance(tree, Mapping):
-        yield from tree.items()
-    elif isinstance(tree, list | tuple):
-        yield from enumerate(tree)
+    raise ValueError(f"{reserved[0]!r} is not allowed as a key")
 
 
 def _joined(parts: list[Any], key: bytes) -> str | Sealed:
