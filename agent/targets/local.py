@@ -44,12 +44,12 @@ class LocalHost:
         return frozenset(found)
 
     def sync(self) -> None:
-        """Let everything that was written under the engine's root survive a loss of power."""
+        """Let everything that was written under the engine's root survive a loss of power; OSError if that failed."""
         folder = os.open(self._root, os.O_RDONLY)
         try:
-            syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-            if syncfs is None or syncfs(folder) != 0:
-                os.sync()
+            if ctypes.CDLL(None, use_errno=True).syncfs(folder) != 0:
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number), str(self._root))
         finally:
             os.close(folder)
 

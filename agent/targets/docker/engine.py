@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 import requests
 
 from agent.labels import Labels, Owner, labels_from
-from agent.state import ContainerState, DiskUse, EngineFacts, EngineState, ImageState, VolumeState
+from agent.state import ContainerState, DiskUse, EngineState, ImageState, VolumeState
 from agent.targets.docker.connection import ANSWER_SECONDS, Connection, RefusedError
 from agent.targets.docker.containers import Containers, not_ours
 from agent.targets.docker.creating import FILES_OF
@@ -48,9 +48,9 @@ class DockerEngine:
         """
         self.host = host
         self._owner = owner
-        self._now = now
         self._connection = Connection(host, access, patience)
-        self._facts = self._current_facts()
+        info = self._connection.get("/info")
+        self._facts = facts_from(access.engine, self._connection.version, info, now())
         self._local = local_host(access.engine, self._facts)
         self._containers = Containers(self._connection, owner, clock)
         self._volumes = Volumes(self._connection, self._facts.architecture)
@@ -69,7 +69,7 @@ class DockerEngine:
         unready = unready_volumes(state.name for state in states)
         return EngineState(
             host=self.host,
-            facts=self._current_facts(),
+            facts=self._facts,
             images=self._images(),
             containers=tuple(state for state in states if not is_door(state.name)),
             networks=tuple(network_from(network) for network in self._connection.get("/networks")),
@@ -120,8 +120,7 @@ class DockerEngine:
         if missing:
             held = {chain for image in self._images() for chain in image.chains}
             load_images(Loader(self._connection, self._facts.store, blobs, progress), missing, held)
-            if self._local:
-                self._local.sync()
+            self._sync()
             known |= image_ids(self._connection, missing)
             for image in missing:
                 if image.config not in known:
@@ -216,9 +215,15 @@ class DockerEngine:
 
     # How
 
-    def _current_facts(self) -> EngineFacts:
-        info = self._connection.get("/info")
-        return facts_from(self._connection.address, self._connection.version, info, self._now())
+    def _sync(self) -> None:
+        try:
+            if self._local:
+                self._local.sync()
+        except OSError as error:
+            raise TargetError(
+                f"{self.host}: the disk did not take the images: {error}; no container was changed",
+                "look at the disk (dmesg), then run the same command again",
+            ) from error
 
     def _images(self) -> tuple[ImageState, ...]:
         images = self._each("/images/{}/json", self._connection.get("/images/json", all=True))
