@@ -8,11 +8,10 @@ from typing import Any, Final, NoReturn
 
 import starlark
 
-from builder.language.evaluation import Place
+from builder.language.hearing import Call, Hearing
 from builder.language.loading import ENTRY, load_order
 from builder.language.prelude.working import LABEL, visible_names, working_prelude
 from builder.language.source import Sources
-from builder.language.stack import called_from
 from builder.language.starlark_errors import in_our_words, undefined_name
 from bundle_format.release.value import Fault, FaultyError
 
@@ -20,8 +19,8 @@ MAX_DEPTH: Final = 100
 TICKS: Final = 1000
 """Starlark asks whether to stop once in so many steps: a budget that does not depend on the machine's speed."""
 
-Tell = Callable[[str, str, Place], Mapping[str, Any]]
-"""What a word is told to: its name, its arguments as JSON, and where it was called; the answer fills its record."""
+Tell = Callable[[Call], Mapping[str, Any]]
+"""What a word is told to; the answer fills its record."""
 
 _LIBRARY = starlark.LibraryExtension
 _STUB = f"load({', '.join(f'{chr(34)}{name}{chr(34)}' for name in (LABEL, *visible_names()))})"
@@ -97,6 +96,7 @@ class _Run:
         self._sources = sources
         self._max_steps = max_steps
         self._tell = tell
+        self._hearing = Hearing(sources)
         self._steps = 0
         self._raised: Exception | None = None
 
@@ -104,10 +104,10 @@ class _Run:
         self._steps += TICKS
         return self._steps > self._max_steps
 
-    def told(self, word: str, arguments: str, stack: str) -> Mapping[str, Any]:
+    def told(self, text: str) -> Mapping[str, Any]:
         # Starlark keeps the text of an exception alone, so the exception itself waits here.
         try:
-            return self._tell(word, arguments, called_from(stack, word, arguments, self._sources))
+            return self._tell(self._hearing.call(text))
         except Exception as error:
             self._raised = error
             raise

@@ -1,14 +1,10 @@
 """What words answer while a definition runs: they only listen, and are read when the run is over."""
 
-import json
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
-from builder.language.evaluation import Place
+from builder.language.hearing import Call
 from builder.language.meaning.recipes import file_of
-from builder.language.meaning.spot import Call
-from builder.language.prelude.words import words
 from bundle_format.release.model import Scalar
 
 
@@ -29,19 +25,16 @@ class Listener:
         self._chosen = chosen
         self._samples = samples
 
-    def tell(self, word: str, arguments: str, place: Place) -> Mapping[str, Any]:
+    def tell(self, call: Call) -> Mapping[str, Any]:
         """Hear one word and answer what its record needs."""
-        given, named = json.loads(arguments, parse_float=Decimal)
-        first = given[0] if given else named.get(words()[word].positional[0])
-        call = Call(word, first if isinstance(first, str) else "", place, arguments, tuple(given), named)
         self.calls.append(call)
-        match word:
+        match call.word:
             case "param":
                 return {"late": call.name} if self._samples is None else {"value": self._samples.get(call.name)}
             case "choice":
                 return {"value": self._chosen_option(call)}
             case "artifact":
-                return {"name": call.name, "file": file_of(call.name, named)}
+                return {"name": call.name, "file": file_of(call.name, call.named)}
         return {"name": call.name}
 
     def _chosen_option(self, call: Call) -> Scalar | None:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Final
 
+from builder.language.hearing import Call
 from builder.language.interpreter import Interpreter
 from builder.language.listening import Listener
-from builder.language.meaning.spot import Call
 from builder.language.source import Sources, Span, locate
 from builder.language.static import compared_literals
 from builder.language.tokens import filled
@@ -63,27 +63,15 @@ def named_late(
 
 def _trials(parameters: Mapping[str, Parameter], sources: Sources) -> Iterator[dict[str, Scalar]]:
     typical = samples(parameters)
-    yield typical
-    yield {name: _like(value, 0, "") for name, value in typical.items()}
+    yield {name: type(value)() for name, value in typical.items()}
     literals = {literal for source in sources.values() for literal in compared_literals(source)}
     for literal in sorted(literals, key=lambda literal: (str(type(literal)), literal))[:MAX_LITERALS]:
         yield {name: literal if type(value) is type(literal) else value for name, value in typical.items()}
 
 
-def _like(value: Scalar, number: int, text: str) -> Scalar:
-    match value:
-        case bool():
-            return bool(number)
-        case int():
-            return number
-    return text
-
-
 def _same(said: Call, said_then: Call, values: Mapping[str, Scalar]) -> bool:
-    if (said.word, said.place) != (said_then.word, said_then.place):
-        return False
-    expected = filled(said.arguments, values)
-    return expected == said_then.arguments or json.loads(expected) == json.loads(said_then.arguments)
+    expected = filled(said.text, values)
+    return expected == said_then.text or json.loads(expected) == json.loads(said_then.text)
 
 
 def _difference(said: Call | None, said_then: Call | None, values: Mapping[str, Scalar], sources: Sources) -> Fault:
@@ -102,6 +90,5 @@ def _first_difference(said: Call | None, said_then: Call | None, values: Mapping
     """The argument that differs, nothing where it is not the same word that was said."""
     if said is None or said_then is None or (said.word, said.name) != (said_then.word, said_then.name):
         return ""
-    _, named = json.loads(filled(said.arguments, values))
-    _, named_then = json.loads(said_then.arguments)
-    return next((name for name in {**named, **named_then} if named.get(name) != named_then.get(name)), "")
+    _, _, named, _ = json.loads(filled(said.text, values))
+    return next((name for name in named if named[name] != said_then.named.get(name)), "")

@@ -67,6 +67,10 @@ class Source:
         named = [call for call in found if call.args and _literal(call.args[0]) == name]
         return next(iter(named or found), None)
 
+    def says_twice(self, line: int, word: str) -> bool:
+        """Whether more than one call of `word` begins on `line`."""
+        return sum(_called(call) == word for call in self._calls.get(line, [])) > 1
+
     def call_from(self, line: int, column: int) -> ast.Call | None:
         """The outermost call whose text begins just there."""
         found = [call for call in self._calls.get(line, []) if self.span(call).column == column]

@@ -10,9 +10,9 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from builder.language.hearing import callers, frames
 from builder.language.prelude.words import types, words
 from builder.language.source import Source, Sources, Span
-from builder.language.stack import callers, frames
 from builder.language.tokens import LATE_TEXT
 from bundle_format.release.value import Fault
 

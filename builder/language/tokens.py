@@ -33,7 +33,9 @@ def text_tree(text: str) -> Any:
     return parts[0] if len(parts) == 1 else {"$text": parts}
 
 
-def filled(arguments: str, samples: Mapping[str, Scalar]) -> str:
-    """A word's arguments as JSON, as they would read had the parameters been `samples` from the beginning."""
-    arguments = _JSON_RECORD.sub(lambda found: json.dumps(samples[found[1]], ensure_ascii=False), arguments)
-    return _JSON_TEXT.sub(lambda found: json.dumps(str(samples[found[1]]), ensure_ascii=False)[1:-1], arguments)
+def filled(text: str, samples: Mapping[str, Scalar]) -> str:
+    """A JSON text as it would read had the parameters been `samples` from the beginning."""
+    if "_late" not in text:
+        return text
+    text = _JSON_RECORD.sub(lambda found: json.dumps(samples[found[1]], ensure_ascii=False), text)
+    return _JSON_TEXT.sub(lambda found: json.dumps(str(samples[found[1]]), ensure_ascii=False)[1:-1], text)

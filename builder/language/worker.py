@@ -3,6 +3,7 @@
 Run as `python -I -m builder.language.worker PROJECT LIMITS`, LIMITS being a JSON object.
 """
 
+import gc
 import json
 import sys
 import traceback
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
     """Evaluate and print a line with the kind of outcome (evaluation, faults, error or bug) and then its JSON."""
     project, limits = Path(arguments[0]), Limits(**json.loads(arguments[1]))
     confine(limits)
+    gc.disable()  # it would walk a large release again and again; this process ends soon, and its memory is bounded
     sys.setrecursionlimit(MAX_RECURSION)
     try:
         kind, told = outcome(project, limits)

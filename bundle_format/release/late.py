@@ -13,7 +13,19 @@ Known = Mapping[str, Scalar | Sealed]
 
 def names(tree: Any) -> frozenset[str]:
     """The parameters that a tree waits for."""
-    return frozenset(name for _, name in occurrences(tree))
+    found = set()
+    waiting = [tree]
+    while waiting:
+        match waiting.pop():
+            case dict() as table:
+                late = _late_part(table)
+                if late and late[0] == "$param":
+                    found.add(late[1])
+                else:
+                    waiting.extend(table.values())
+            case list() | tuple() as members:
+                waiting.extend(members)
+    return frozenset(found)
 
 
 def occurrences(tree: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -87,15 +99,17 @@ def _within(parameter: Parameter, wish: int) -> int:
 
 
 def _late_part(tree: dict[str, Any]) -> tuple[str, Any] | None:
-    reserved = [name for name in tree if name.startswith("$")]
-    if not reserved:
+    for name in tree:
+        if name[:1] == "$":
+            break
+    else:
         return None
     match tree:
         case {"$param": str(name), **rest} if not rest:
             return "$param", name
         case {"$text": list() | tuple() as parts, **rest} if not rest:
             return "$text", parts
-    raise ValueError(f"{reserved[0]!r} is not allowed as a key")
+    raise ValueError(f"{name!r} is not allowed as a key")
 
 
 def _joined(parts: list[Any], key: bytes) -> str | Sealed:

@@ -3,6 +3,7 @@
 import difflib
 from typing import Any, Final
 
+from builder.language.hearing import Call
 from builder.language.meaning.binding import Reader, Readers, bind, read_fields
 from builder.language.meaning.health import healthcheck
 from builder.language.meaning.mounts import read_mounts
@@ -18,7 +19,7 @@ from builder.language.meaning.scalars import (
     seconds,
     size,
 )
-from builder.language.meaning.spot import Call, Spot
+from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
 
 DEFAULT_NETWORK: Final = "default"

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, read_fields
 from builder.language.meaning.scalars import list_of, mode, plain, record_of, result_of, size
-from builder.language.meaning.spot import Call, Spot
+from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
 
 

@@ -7,13 +7,14 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from builder.language.evaluation import Place
+from builder.language.hearing import Call
 from builder.language.loading import ENTRY
 from builder.language.meaning.containers import DEFAULT_NETWORK, read_container, read_task
 from builder.language.meaning.contents import read_file
 from builder.language.meaning.hosts import read_host_word
 from builder.language.meaning.recipes import read_artifact, read_image, read_machine_image
 from builder.language.meaning.release import read_choice, read_parameter, read_project, read_rule
-from builder.language.meaning.spot import Call, Context, Spot, sample_values, whereabouts
+from builder.language.meaning.spot import Context, Spot, sample_values
 from builder.language.meaning.texts import read_text
 from builder.language.meaning.trial import try_variant
 from builder.language.source import Sources
@@ -96,9 +97,9 @@ def _first_of_each(calls: Sequence[Call]) -> dict[tuple[str, str], Call]:
 
 def _judge_name(call: Call, spot: Spot) -> None:
     first = spot.context.said[call.word, call.name]
-    same = call.word in _REPEATABLE and first.arguments == call.arguments
+    same = call.word in _REPEATABLE and call.says_the_same(first)
     if first is not call and call.word not in _HANDLES and not same:
-        spot.fault(f"{call.told} is declared twice", f"first declared at {whereabouts(first)}")
+        spot.fault(f"{call.told} is declared twice", f"first declared at {first.whereabouts}")
     if "record[" in call.name or (not call.name and (call.given or call.named)):
         spot.fault(f"{call.word}() begins with a text that is known while building")
     elif call.word in _NAMES:
@@ -121,7 +122,7 @@ def _read_project(meaning: Meaning, context: Context) -> None:
         context.faults.append(Fault('the definition lacks project("NAME", version = "...")', ENTRY, 1, 1))
     for position, (call, spot) in enumerate(projects):
         if position > 0:
-            spot.fault("project() can be said once", f"first said at {whereabouts(projects[0][0])}")
+            spot.fault("project() can be said once", f"first said at {projects[0][0].whereabouts}")
             continue
         fields = read_project(call, spot)
         meaning.product, meaning.version, meaning.doc = call.name, fields.get("version", ""), fields.get("doc", "")

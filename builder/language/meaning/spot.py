@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from builder.language.evaluation import Place
+from builder.language.hearing import Call
 from builder.language.source import Sources, Span, locate, locate_keyword
 from builder.project import Project
 from bundle_format.release.fields import Sealed
@@ -14,23 +14,6 @@ from bundle_format.release.value import Fault, Path
 
 SAMPLE_KEY: Final = b"sample"
 """Seals the sample secrets of a build; no site has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One word as a definition said it: `arguments` is its JSON, `given` and `named` are what that says."""
-
-    word: str
-    name: str
-    place: Place
-    arguments: str
-    given: tuple[Any, ...]
-    named: Mapping[str, Any]
-
-    @property
-    def told(self) -> str:
-        """How messages name it: `container 'web'`."""
-        return f"{self.word} {self.name!r}" if self.name else f"{self.word}()"
 
 
 @dataclass(frozen=True)
@@ -111,8 +94,3 @@ class Spot:
         else:
             span = locate_keyword(source, call, self.way, keyword)
         return Fault(message, place.path, span.line, span.column, span.end, (*place.callers, *notes))
-
-
-def whereabouts(call: Call) -> str:
-    """A call's place, as notes name it."""
-    return f"{call.place.path}:{call.place.line}:{call.place.column}"

@@ -2,9 +2,10 @@
 
 from typing import Any, Final
 
+from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, read_fields
 from builder.language.meaning.scalars import mode, plain, text, told
-from builder.language.meaning.spot import Call, Spot
+from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
 from bundle_format.errors import DefinitionError
 from bundle_format.release.templates import template_faults

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from builder.language.meaning.spot import SAMPLE_KEY, Context, Spot, whereabouts
+from builder.language.meaning.spot import SAMPLE_KEY, Context, Spot
 from bundle_format.digest import digest_of
 from bundle_format.errors import DefinitionError
 from bundle_format.release.fields import Sealed
@@ -92,5 +92,5 @@ def _located(path: Path, message: str, context: Context) -> Fault:
     way = next(((*trail[key], *inner[cut:]) for cut in (2, 1) if (key := tuple(inner[:cut])) in trail), tuple(inner))
     shown = ".".join(map(str, way))
     others = [context.said.get(("container", other)) for other in re.findall(r"as '([^']+)' (?:does|has)", message)]
-    notes = [f"{other.name!r} is at {whereabouts(other)}" for other in others if other]
+    notes = [f"{other.name!r} is at {other.whereabouts}" for other in others if other]
     return spot.at(*way).made(f"{call.told}: {shown + ': ' if shown else ''}{message}", *notes)

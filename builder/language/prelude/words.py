@@ -23,7 +23,11 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word of the language; `returns` names a record of handles.star, `None` or `typing.Any`."""
+    """A word of the language; `returns` names a record of handles.star, `None` or `typing.Any`.
+
+    `names` are those of its arguments, `positional` of those that may be given without name, `required` of those that
+    have no default.
+    """
 
     name: str
     chapter: str
@@ -33,20 +37,9 @@ class Word:
     returns: str
     example: str
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What its arguments are called."""
-        return tuple(argument.name for argument in self.arguments)
-
-    @property
-    def positional(self) -> tuple[str, ...]:
-        """Those that may be given without their names, in order."""
-        return tuple(argument.name for argument in self.arguments if argument.positional)
-
-    @property
-    def required(self) -> tuple[str, ...]:
-        """Those that have no default."""
-        return tuple(argument.name for argument in self.arguments if argument.default is None)
+    names: tuple[str, ...]
+    positional: tuple[str, ...]
+    required: tuple[str, ...]
 
 
 def chapter_text(chapter: str) -> str:
@@ -96,14 +89,18 @@ def _word(node: ast.FunctionDef, chapter: str) -> Word:
     told, _, example = rest.partition("\n\nExample:\n")
     docs = dict(re.findall(r"(?m)^    (\w+): (.*)$", told))
     summary, _, text = text.partition("\n\n")
+    arguments = tuple(_arguments(node.args, docs))
     return Word(
         name=node.name,
         chapter=chapter,
         summary=summary.replace("\n", " "),
         text=text,
-        arguments=tuple(_arguments(node.args, docs)),
+        arguments=arguments,
         returns=ast.unparse(node.returns) if node.returns else "None",
         example="\n".join(line.removeprefix("    ") for line in example.splitlines()),
+        names=tuple(argument.name for argument in arguments),
+        positional=tuple(argument.name for argument in arguments if argument.positional),
+        required=tuple(argument.name for argument in arguments if argument.default is None),
     )
 
 

@@ -9,7 +9,7 @@ LABEL = "@floto//prelude.star"
 
 
 def working_prelude() -> str:
-    """The prelude as Starlark runs it; `_tell(word, arguments, stack)` is the one way out to Python."""
+    """The prelude as Starlark runs it; `_tell` is the one way out to Python."""
     return chapter_text("handles") + "".join(_definition(word) for word in words().values())
 
 
@@ -24,7 +24,7 @@ def _definition(word: Word) -> str:
     if "arguments" in fields:
         record = f'{word.returns}(_word = "{word.name}", arguments = [given, named])'
     else:
-        lines.append(f'    told = _tell("{word.name}", json.encode([given, named]), call_stack(strip_frames = 1))')
+        lines.append(f'    told = _tell(json.encode(["{word.name}", given, named, call_stack(strip_frames = 1)]))')
         record = _answer(word, fields)
     return "\n" + "\n".join([*lines, f"    return {record}"]) + "\n"
 
