@@ -40,7 +40,8 @@ def members(image: Image, shelf: Shelf, layers: tuple[Digest, ...], *, layout: b
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_threat_20_no_name_from_a_release_reaches_an_archive(shelf: Shelf, name: str) -> None:
-    image = make_image(shelf, name, [layer({name.strip("/").replace("\0", "") or "x": b"x"})], Labels={name: name})
+    content = layer({name.strip("/").replace("\0", ""): b"x"})
+    image = make_image(shelf, "shop/web:1", [content], Labels={name: name}).model_copy(update={"tag": name})
 
     written = members(image, shelf, image.layers)
 

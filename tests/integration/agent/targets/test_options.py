@@ -141,7 +141,8 @@ def test_stops_by_its_own_signal_within_its_grace(engine: Engine, image: str) ->
 
 
 def test_labels_of_the_definition_never_replace_ours(engine: Engine, image: str, lab: RealLab) -> None:
-    engine.create_container(web(labels={"team": "blue", "floto.site": "elsewhere"}), "web", labels(), image)
+    wish = web().model_copy(update={"labels": {"team": "blue", "floto.site": "elsewhere"}})
+    engine.create_container(wish, "web", labels(), image)
 
     state = engine.inspect("web")
     assert state and state.labels == labels()
