@@ -1,5 +1,6 @@
 """The one door into a bundle: whoever holds a Bundle holds one that was signed, and reads verified bytes only."""
 
+import re
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -8,10 +9,11 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from bundle_format import __version__
 from bundle_format.blob import Blob, FramedBlob
 from bundle_format.delta import RandomBlob, decode_segment
 from bundle_format.digest import Digest
-from bundle_format.errors import DamageError, FlotoError, MissingError
+from bundle_format.errors import DamageError, FlotoError, MissingError, PreflightError
 from bundle_format.head import Opened, open_head
 from bundle_format.layout.frames import Frame, PackedFrame
 from bundle_format.layout.index import Entry, Index
@@ -47,21 +49,27 @@ def open_bundle(
     """
     with ExitStack() as opened:
         found = find([path] if isinstance(path, Path) else path)
-        if not also and not salvage:
+        alone = not also and not salvage
+        if alone:
             _check_parts(found.missing())
-        others = chain.from_iterable(find([other]).open() for other in also)
-        copies = [opened.enter_context(closing(medium)) for medium in chain(found.open(), others)]
-        head = open_head(copies, trust)
-        if not also and not salvage and len(copies) == 1:
+        head, copies = _open(chain(found.open(), _others(also)), trust, opened)
+        if alone and len(copies) == 1:
             _check_size(head.head, copies[0])
-        copies = [copies[0], *(_other(copy, head.head) for copy in copies[1:])]
         return Bundle(head, copies, threads, opened.pop_all())
 
 
-def open_pipe(stream: BinaryIO, trust: Trust, name: str = "the pipe", threads: int | None = None) -> "Bundle":
-    """Open a bundle that comes through a pipe: its blobs can be read once each, in the order of the index."""
-    medium = PipeMedium(stream, name)
-    return Bundle(open_head([medium], trust), [medium], threads, ExitStack())
+def open_pipe(
+    stream: BinaryIO,
+    trust: Trust,
+    name: str = "the pipe",
+    *,
+    also: Sequence[Path] = (),
+    threads: int | None = None,
+) -> "Bundle":
+    """Open a bundle that comes through a pipe: beyond its beginning, blobs can be read once each, in their order."""
+    with ExitStack() as opened:
+        head, copies = _open(chain([PipeMedium(stream, name)], _others(also)), trust, opened)
+        return Bundle(head, copies, threads, opened.pop_all())
 
 
 class Bundle:
@@ -87,7 +95,8 @@ class Bundle:
 
     @cached_property
     def release(self) -> Release:
-        """The resolved release; DamageError when what was signed as one is none."""
+        """The resolved release; PreflightError when it takes a newer agent, DamageError when it is none."""
+        _check_agent(self.index)
         try:
             return release_from_json(self.read_bytes(self.index.definition))
         except ValueError as error:
@@ -203,12 +212,36 @@ class _EntryFrames:
             raise DamageError(f"blob {self._entry.digest}: {error.message}", error.hint) from error
 
 
+def _others(places: Sequence[Path]) -> Iterator[Medium]:
+    return chain.from_iterable(find([place]).open() for place in places)
+
+
+def _open(media: Iterable[Medium], trust: Trust, opened: ExitStack) -> tuple[Opened, list[Medium]]:
+    """The verified head of all copies, and the copies: the first, and those that make up for what it lacks."""
+    copies = [opened.enter_context(closing(medium)) for medium in media]
+    head = open_head(copies, trust)
+    return head, [copies[0], *(_other(copy, head.head) for copy in copies[1:])]
+
+
 def _other(copy: Medium, head: Head) -> Medium:
     """Another copy of the bundle, or a repair of it; FlotoError when it can be seen to be of another bundle."""
     with suppress(DamageError):
         if read_page(copy.read_at(0, PAGE_SIZE)).index_sha256 != head.page.index_sha256:
             raise FlotoError(f"{copy.places(0, 1)[0].name} is a copy of another bundle")
     return repair_of(copy, head) or copy
+
+
+def _check_agent(index: Index) -> None:
+    """A release may say what an older agent would misread, so that is settled before it is looked at (THREATS 12)."""
+    if index.agent and _numbers(index.agent) > _numbers(__version__):
+        raise PreflightError(
+            f"{index.product} {index.release} needs agent {index.agent} or newer; this is {__version__}",
+            hint="bring the newer agent along with the bundle; nothing was changed",
+        )
+
+
+def _numbers(version: str) -> list[int]:
+    return [*map(int, re.findall(r"[0-9]+", version)), 0, 0, 0][:4]
 
 
 def _check_parts(missing: Sequence[str]) -> None:

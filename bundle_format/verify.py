@@ -50,7 +50,7 @@ def find_damage(copies: Sequence[Medium], head: Head, pool: Workers, progress: P
         run, contents = run_and_contents
         bad = [extent for extent, content in zip(run, contents, strict=True) if not _holds(head, extent, content)]
         return _size_of(run), [
-            _damage(first, extent, healed=any(_holds(head, extent, _read(other, extent)) for other in others))
+            _damage(first, extent, healed=any(_has(head, extent, other) for other in others))
             for extent in bad
         ]
 
@@ -102,6 +102,11 @@ def _holds(head: Head, extent: Extent, content: bytes) -> bool:
     if extent.number < 0:
         return content == extent.content
     return head.frames[extent.number].holds(content)
+
+
+def _has(head: Head, extent: Extent, other: Medium) -> bool:
+    # All but the frames follows from the index, and what was opened with several copies has that for sure.
+    return extent.number < 0 or _holds(head, extent, _read(other, extent))
 
 
 def _damage(medium: Medium, extent: Extent, *, healed: bool) -> Damage:

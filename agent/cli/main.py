@@ -13,6 +13,7 @@ VERBS = VerbTable(
         "trust",
         "bundles/verify",
         "bundles/inspect",
+        "bundles/repair",
         "changes/preflight",
         "changes/plan",
         "changes/apply",

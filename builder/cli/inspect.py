@@ -3,6 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from builder.cli.clock import now
 from builder.cli.root_file import add_root_option, trust_of
 from bundle_format.errors import ExitCode
 from bundle_format.reader import open_bundle
@@ -16,7 +17,7 @@ EXAMPLES = """\
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("bundle", nargs="+", type=Path, help="the bundle, or all its parts")
+    parser.add_argument("bundle", nargs="+", type=Path, help="the bundle, its parts, or folders that hold them")
     parser.add_argument("--json", action="store_true", help="say it for a script")
     add_root_option(parser)
 
@@ -26,7 +27,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         if arguments.json:
             terminal.json(bundle_json(bundle))
         else:
-            terminal.say("\n".join(bundle_lines(arguments.bundle[0], bundle)))
+            terminal.say("\n".join(bundle_lines(", ".join(map(str, arguments.bundle)), bundle, now())))
     return ExitCode.DONE
 
 

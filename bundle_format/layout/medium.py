@@ -10,6 +10,9 @@ from typing import BinaryIO, Protocol
 
 from bundle_format.errors import DamageError, FlotoError, MissingError
 
+KEPT = 32 << 20
+"""Bytes of a pipe's beginning that can be read again: the index, the release and its templates lie there."""
+
 _SKIP = 1 << 20
 
 _FLAGS = (
@@ -102,23 +105,34 @@ class FileMedium:
 
 
 class PipeMedium:
-    """A stream that can only be read forwards; what is skipped is gone."""
+    """A stream that can only be read forwards; its beginning is kept, for the blobs there are read in any order."""
 
     size = None
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, keep: int = KEPT) -> None:
+        """`keep`: how many bytes from the first on can be read again."""
         self._stream = stream
         self._name = name
-        self.position = 0
+        self._keep = keep
+        self._kept = bytearray()
+        self._at = 0
+
+    @property
+    def position(self) -> int:
+        """What lies before it went by; 0 while all of it is kept."""
+        return self._at if self._at > self._keep else 0
 
     def read_at(self, offset: int, length: int) -> bytes:
         """`length` bytes from `offset`, fewer where the pipe ends; MissingError when they went by already."""
-        if offset < self.position:
-            raise MissingError(f"{self._name} was read past byte {offset}", hint="give a file where order matters")
-        while self.position < offset:
-            if not self._next(min(offset - self.position, _SKIP)):
+        pieces = [bytes(self._kept[offset : offset + length])]
+        offset, length = offset + len(pieces[0]), length - len(pieces[0])
+        if length > 0 and offset < self._at:
+            raise MissingError(
+                f"byte {offset} of {self._name} went by already", hint="give a file, which can be read in any order"
+            )
+        while length > 0 and self._at < offset:
+            if not self._next(min(offset - self._at, _SKIP)):
                 return b""
-        pieces = []
         while length > 0 and (piece := self._next(length)):
             pieces.append(piece)
             length -= len(piece)
@@ -128,8 +142,9 @@ class PipeMedium:
         try:
             piece = self._stream.read(length)
         except OSError as error:
-            raise DamageError(f"{self._name} broke at byte {self.position}: {error.strerror}") from error
-        self.position += len(piece)
+            raise DamageError(f"{self._name} broke at byte {self._at}: {error.strerror}") from error
+        self._kept += piece[: max(0, self._keep - self._at)]
+        self._at += len(piece)
         return piece
 
     def places(self, offset: int, length: int) -> tuple[Place, ...]:

@@ -27,6 +27,11 @@ def part_sizes(total: int, most: int) -> tuple[int, ...]:
     return (most,) * full + ((rest,) if rest else ())
 
 
+def parts_beside(part: Path) -> list[Path]:
+    """The parts of the same bundle in the folder of `part`, itself among them if it is there; sorted by name."""
+    return [path for path in sorted(part.parent.iterdir()) if _is_part_of(path, _split_name(part)[0])]
+
+
 @dataclass(frozen=True)
 class Found:
     """The files of one bundle among the places given: the whole file wherever it is, and its parts by number."""
@@ -84,6 +89,11 @@ def _split_name(path: Path) -> tuple[str, int]:
     return (match["name"], int(match["number"])) if match else (path.name, 0)
 
 
+def _may_be_ours(path: Path) -> bool:
+    # Some systems put a hidden companion beside every file of a stick, with the same suffix.
+    return _split_name(path)[0].endswith(SUFFIX) and not path.name.startswith(".")
+
+
 def _is_part_of(path: Path, wanted: str) -> bool:
     name, number = _split_name(path)
     return name == wanted and number > 0
@@ -94,11 +104,11 @@ def _candidates(places: Iterable[Path]) -> Iterator[Path]:
     seen = set[Path]()
     for place in places:
         if place.is_dir():
-            inside = sorted(path for path in place.iterdir() if _split_name(path)[0].endswith(SUFFIX))
+            inside = sorted(path for path in place.iterdir() if _may_be_ours(path))
         elif _split_name(place)[1]:
             if not place.is_file():
                 raise MissingError(f"{place} does not exist")
-            inside = [path for path in sorted(place.parent.iterdir()) if _is_part_of(path, _split_name(place)[0])]
+            inside = parts_beside(place)
         else:
             inside = [place]
         for path in inside:

@@ -1,36 +1,23 @@
-"""What is in a bundle and what a verification found, as text and as JSON."""
+"""What is in a bundle, as text and as JSON."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from bundle_format.digest import Digest
+from bundle_format.layout.index import Index
 from bundle_format.layout.preamble import Kind
 from bundle_format.reader import Bundle
 from bundle_format.release.model import Image, Parameter
 from bundle_format.shown.sizes import size_text
-from bundle_format.verify import Damage
+from bundle_format.trust.admission import DAY, day
 
 
-def verdict_json(bundle: Bundle, damages: Sequence[Damage]) -> dict[str, Any]:
-    """What a verification found, for a script."""
-    return {
-        "product": bundle.index.product,
-        "release": bundle.index.release,
-        "index": bundle.page.index_digest,
-        "signers": list(bundle.signers.names),
-        "damage": [str(damage) for damage in damages],
-    }
-
-
-def verdict_lines(path: Path, bundle: Bundle, damages: Sequence[Damage]) -> Iterator[str]:
-    """What a verification found, for a person."""
-    if damages:
-        yield from (f"damaged: {damage}" for damage in damages)
-        return
-    yield f"{path}: whole, {size_text(bundle.page.total)}, signed by {', '.join(bundle.signers.names)}"
-    yield f"  {bundle.page.index_digest}"
+def age_text(index: Index, now: int) -> str:
+    """How old a release is at `now`, in seconds since 1970 UTC, and where it stands: who is sent old ones sees it."""
+    age = max(0, now - index.issued) // DAY
+    expires = f", expires {day(index.expires)}" if index.expires else ""
+    old = f"{age} day{'s' if age != 1 else ''} old"
+    return f"{day(index.issued)}, {old}, number {index.sequence} of channel {index.channel}{expires}"
 
 
 def bundle_json(bundle: Bundle) -> dict[str, Any]:
@@ -44,6 +31,10 @@ def bundle_json(bundle: Bundle) -> dict[str, Any]:
         "sequence": index.sequence,
         "issued": index.issued,
         "expires": index.expires,
+        "sites": None if index.sites is None else list(index.sites),
+        "architectures": list(index.architectures),
+        "agent": index.agent,
+        "bases": [base.model_dump(mode="json") for base in index.bases],
         "index": bundle.page.index_digest,
         "size": bundle.page.total,
         "signers": list(bundle.signers.names),
@@ -60,15 +51,16 @@ def bundle_json(bundle: Bundle) -> dict[str, Any]:
     }
 
 
-def bundle_lines(path: Path, bundle: Bundle) -> Iterator[str]:
-    """What is in a bundle and who signed it, for a person."""
+def bundle_lines(place: str, bundle: Bundle, now: int) -> Iterator[str]:
+    """What is in the bundle at `place` and who signed it, for a person who reads this `now`."""
     release, index, page = bundle.release, bundle.index, bundle.page
     yield f"{release.product} {release.version}" + (f": {release.doc}" if release.doc else "")
     kind = Kind(page.kind).name.lower()
-    yield f"  bundle    {path}, {kind}, {size_text(page.total)}, number {index.sequence} of channel {index.channel}"
-    yield f"  issued    {_day(index.issued)}" + (f", expires {_day(index.expires)}" if index.expires else "")
+    yield f"  bundle    {place}, {kind}, {size_text(page.total)}"
+    yield f"  issued    {age_text(index, now)}"
     yield f"  digest    {page.index_digest}"
     yield f"  signed    by {', '.join(bundle.signers.names)} (root {bundle.signers.root.version})"
+    yield from _terms(index)
     for variant in release.variants:
         when = ", ".join(f"{name} = {value}" for name, value in variant.when.items()) or "always"
         counts = (f"{len(named)} {kind}" for kind, named in sorted(variant.objects.items()) if named)
@@ -76,6 +68,17 @@ def bundle_lines(path: Path, bundle: Bundle) -> Iterator[str]:
     yield from _table("images", [_image_row(name, image, bundle) for name, image in release.images.items()])
     yield from _table("parameters", [_parameter_row(name, one) for name, one in release.parameters.items()])
     yield from _table("files", [(name, size_text(file.size)) for name, file in release.files.items()])
+
+
+def _terms(index: Index) -> Iterator[str]:
+    """What a site must be or have to take the bundle."""
+    if index.sites is not None:
+        yield f"  for       {', '.join(index.sites) or 'no site'}"
+    needs = [*(index.architectures), *([f"agent {index.agent} or newer"] if index.agent else [])]
+    if needs:
+        yield f"  needs     {', '.join(needs)}"
+    for base in index.bases:
+        yield f"  counts on release {base.release}, bundle {base.index}: {len(base.blobs)} of its blobs"
 
 
 def _image_row(name: str, image: Image, bundle: Bundle) -> tuple[str, ...]:
@@ -101,7 +104,3 @@ def _table(title: str, rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
         yield f"{title}:"
         for row in rows:
             yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def _day(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

@@ -1,14 +1,16 @@
 """`floto-agent inspect`: what is in a bundle and who signed it; reads its first pages alone."""
 
+import time
 from argparse import ArgumentParser, Namespace
 
-from agent.cli.bundles.opening import add_bundle_options, opened
+from agent.cli.bundles.opening import add_bundle_options, opened, place_of
 from bundle_format.errors import ExitCode
 from bundle_format.shown.bundles import bundle_json, bundle_lines
 from bundle_format.terminal import Terminal, Verb
 
 EXAMPLES = """\
   floto-agent inspect /media/stick/shop-2024.1.floto
+  floto-agent inspect /media/one /media/two               (its parts, wherever they are)
   floto-agent inspect shop-2024.1.floto --json
 """
 
@@ -23,7 +25,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         if arguments.json:
             terminal.json(bundle_json(bundle))
         else:
-            terminal.say("\n".join(bundle_lines(arguments.bundle[0], bundle)))
+            terminal.say("\n".join(bundle_lines(place_of(arguments), bundle, int(time.time()))))
     return ExitCode.DONE
 
 

@@ -1,28 +1,50 @@
-"""How verbs open a bundle: under the trust of the site, from whatever parts and copies there are."""
+"""How verbs open a bundle: under the trust of the site, from whatever parts and copies there are, or from a pipe."""
 
+import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from agent.cli.places import add_state_option, state_of
 from agent.floor import FLOOR
-from bundle_format.reader import Bundle, open_bundle
+from bundle_format.errors import FlotoError
+from bundle_format.reader import Bundle, open_bundle, open_pipe
 from bundle_format.terminal import Terminal
 from bundle_format.trust.state import TrustFolder
 from bundle_format.trust.trust import Trust
 
+PIPE = Path("-")
+
 
 def add_bundle_options(parser: ArgumentParser) -> None:
     """Let a person name a bundle, where it is, and the site's state."""
-    parser.add_argument("bundle", nargs="+", type=Path, help="the bundle, or all its parts in any order")
     parser.add_argument(
-        "--also", action="append", default=[], type=Path, metavar="COPY", help="another copy, read where one is damaged"
+        "bundle",
+        nargs="+",
+        type=Path,
+        help="the bundle, its parts in any order, folders with them, or - for a pipe",
+    )
+    parser.add_argument(
+        "--also", action="append", default=[], type=Path, metavar="COPY", help="another copy, or a repair from home"
     )
     add_state_option(parser)
 
 
 def opened(arguments: Namespace, terminal: Terminal, *, salvage: bool = False) -> Bundle:
     """The bundle that the arguments name, judged by what the site believes."""
-    return open_bundle(arguments.bundle, trusted(arguments, terminal), also=arguments.also, salvage=salvage)
+    if PIPE not in arguments.bundle:
+        return open_bundle(arguments.bundle, trusted(arguments, terminal), also=arguments.also, salvage=salvage)
+    if len(arguments.bundle) > 1 or sys.stdin.isatty():
+        raise FlotoError(
+            "a pipe brings one whole bundle, and nothing else is named", "Like this: cat PARTS | floto-agent verify -"
+        )
+    if not getattr(arguments, "yes", True):
+        raise FlotoError("nobody can be asked while the bundle comes through the pipe", "Agree beforehand with --yes.")
+    return open_pipe(sys.stdin.buffer, trusted(arguments, terminal), also=arguments.also)
+
+
+def place_of(arguments: Namespace) -> str:
+    """Where the arguments say that the bundle is."""
+    return "the pipe" if PIPE in arguments.bundle else ", ".join(map(str, arguments.bundle))
 
 
 def trusted(arguments: Namespace, terminal: Terminal) -> Trust:

@@ -1,0 +1,1 @@
+"""Verbs for carrying bundles: on sticks that are too small, or after one has failed."""
