@@ -2,8 +2,8 @@
 
 import ast
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
@@ -55,7 +55,8 @@ def chapter_title(chapter: str) -> str:
 @cache
 def words() -> dict[str, Word]:
     """All words by name, in the order of the reference."""
-    return {word.name: word for chapter in CHAPTERS for word in _words_of(chapter)}
+    read = {word.name: word for chapter in CHAPTERS for word in _words_of(chapter)}
+    return {name: replace(word, arguments=tuple(_told_in_full(word, read))) for name, word in read.items()}
 
 
 @cache
@@ -82,6 +83,14 @@ def _words_of(chapter: str) -> Iterator[Word]:
     for node in ast.parse(chapter_text(chapter)).body:
         if isinstance(node, ast.FunctionDef):
             yield _word(node, chapter)
+
+
+def _told_in_full(word: Word, read: Mapping[str, Word]) -> Iterator[Argument]:
+    """The arguments, each with its own words even where the prelude says `as in` another word."""
+    for argument in word.arguments:
+        elsewhere = re.fullmatch(r"as in `(\w+)\(\)`", argument.doc)
+        docs = {other.name: other.doc for other in read[elsewhere[1]].arguments} if elsewhere else {}
+        yield replace(argument, doc=docs.get(argument.name, argument.doc))
 
 
 def _word(node: ast.FunctionDef, chapter: str) -> Word:
