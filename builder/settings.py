@@ -1,14 +1,12 @@
 """`sources.toml` of a project: which registries and repositories are spoken to, and how."""
 
-import json
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
+from builder.documents import read_toml
 from builder.project import Project
-from bundle_format.errors import DefinitionError
-from bundle_format.release.value import Fault, FaultyError, Value, faults_of, told
-from bundle_format.site.toml import parse_toml
+from bundle_format.release.value import Value
 
 FILE = "sources.toml"
 
@@ -53,15 +51,4 @@ def read_settings(project: Project) -> Settings:
     place = project.root / FILE
     if not place.exists():
         return Settings()
-    try:
-        toml = parse_toml(project.file(FILE).read_bytes(), FILE)
-    except FaultyError as error:
-        raise DefinitionError(str(error)) from error
-    try:
-        return Settings.model_validate_json(json.dumps(toml.value, default=str))
-    except ValidationError as error:
-        faults = []
-        for path, message in faults_of(error):
-            spot = toml.nearest(path)
-            faults.append(Fault(f"{'.'.join(map(str, path))}: {message}", FILE, spot.line, spot.column))
-        raise DefinitionError(told(faults)) from error
+    return read_toml(project.file(FILE).read_bytes(), FILE, Settings)

@@ -62,8 +62,8 @@ def upstream(url: str) -> Backend:
 class FaultyServer:
     """Serves a backend on a port of 127.0.0.1, also in ranges; a context manager.
 
-    `faults` maps a part of a path to the faults of its next requests, one each; `asked` are the paths and the first
-    byte asked for, in order; `most_at_once` is how many requests were under way together.
+    `faults` maps a part of a path (its end, with `$`) to the faults of its next requests, one each; `asked` are the
+    paths and the first byte asked for, in order; `most_at_once` is how many requests were under way together.
     """
 
     def __init__(self, backend: Backend, credentials: str | None = None, delay: float = 0) -> None:
@@ -79,6 +79,7 @@ class FaultyServer:
         self._now = 0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        self._server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that leave are no news
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
         self.url = f"http://{self.host}"
 
@@ -94,7 +95,7 @@ class FaultyServer:
     def fault(self, path: str) -> Fault | None:
         """The next fault for a request of `path`."""
         with self.lock:
-            return next((faults.pop(0) for part, faults in self.faults.items() if part in path and faults), None)
+            return next((faults.pop(0) for part, faults in self.faults.items() if part in f"{path}$" and faults), None)
 
     def under_way(self, change: int) -> None:
         """Count requests."""

@@ -37,7 +37,7 @@ class Admission:
             login = self._logins.find(self._server)
             before = self._header
             if scheme.lower() == "basic" and login:
-                self._header = _basic(login)
+                self._header = basic(login)
             elif scheme.lower() == "bearer":
                 self._header = f"Bearer {self._token(dict(_FIELD.findall(rest)), login)}"
             return self._header != before
@@ -53,7 +53,7 @@ class Admission:
         else:
             query = "&".join(f"{name}={quote(value)}" for name, value in fields.items())
             url = f"{asked.get('realm', '')}?{query}"
-            request = Request(url, what, authority=_Known(_basic(login)) if login else _Known(""), remedy=remedy)
+            request = Request(url, what, authority=Known(basic(login)) if login else Known(""), remedy=remedy)
         try:
             answer = json.loads(self._web.get(request).content)
             return str(answer.get("token") or answer["access_token"])
@@ -62,17 +62,20 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class Known:
     """An Authority with a header that is known beforehand."""
 
     header: str
 
     def headers(self) -> Mapping[str, str]:
+        """It, if it is not empty."""
         return {"Authorization": self.header} if self.header else {}
 
     def learn(self, challenge: str) -> bool:  # noqa: ARG002  # the Protocol's name
+        """There is nothing else to offer."""
         return False
 
 
-def _basic(login: Login) -> str:
+def basic(login: Login) -> str:
+    """The Authorization header of a user and a password (RFC 7617)."""
     return "Basic " + base64.b64encode(f"{login.user}:{login.password}".encode()).decode()
