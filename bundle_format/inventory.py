@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from bundle_format.canonical import canonical, parse_canonical
+from bundle_format.digest import Digest
 from bundle_format.errors import FlotoError
 from bundle_format.layout.index import Base, Count
 from bundle_format.release.fields import Name
@@ -43,6 +44,11 @@ def write_inventory(inventory: Inventory, signer: Signer) -> bytes:
     content = inventory.model_dump(mode="json")
     signature = signer.sign(_PREFIX + canonical(content)).content
     return canonical({"inventory": content, "key": signer.public.raw.hex(), "signature": signature.hex()})
+
+
+def fingerprint_of(key: PublicKey) -> Digest:
+    """By what people know a site's key; the same for all of its inventories."""
+    return Digest("sha256:" + key.key_id.hex())
 
 
 def read_inventory(text: bytes) -> tuple[Inventory, PublicKey]:

@@ -119,6 +119,14 @@ class Store:
         with self.blob(digest) as blob:
             return blob.read_all(limit)
 
+    def is_whole(self, digest: Digest) -> bool:
+        """Whether the blob is here and all its frames are as they were written; reads all of them."""
+        try:
+            with self.blob(digest) as blob:
+                return sum(packed.frame.raw for packed in blob.packed()) == blob.size
+        except (MissingError, DamageError):
+            return False
+
     def gc(self, keep: Collection[Digest]) -> int:
         """Remove every blob that is not in `keep`, and what dead writers left; the bytes that became free.
 

@@ -17,6 +17,7 @@ VERBS = VerbTable(
         "changes/preflight",
         "changes/plan",
         "changes/apply",
+        "export",
         "watching/status",
         "watching/logs",
     ),
