@@ -283,6 +283,21 @@ class Host(Value):
     access: Access | None = None
 
 
+class HostStep(Value):
+    """A command on a host that exists, for what no container can do; `unless` tells whether it is done already.
+
+    It is asked before and after `run`, each a program with its arguments; `undo` takes the change back.
+    """
+
+    name: str
+    host: str
+    run: Annotated[tuple[Open, ...], Field(min_length=1)]
+    unless: Annotated[tuple[Open, ...], Field(min_length=1)]
+    undo: tuple[Open, ...] | None = None
+    after: tuple[str, ...] = ()
+    deadline: Seconds = 600
+
+
 class Document(Value):
     """A text rendered for people, such as an address list."""
 
@@ -302,6 +317,7 @@ class Deployment(Value):
     networks: dict[str, Network] = Field(default_factory=dict)
     volumes: dict[str, Volume] = Field(default_factory=dict)
     data_disks: dict[str, DataDisk] = Field(default_factory=dict)
+    host_steps: dict[str, HostStep] = Field(default_factory=dict)
     containers: dict[str, Container] = Field(default_factory=dict)
     tasks: dict[str, OneOff] = Field(default_factory=dict)
     documents: dict[str, Document] = Field(default_factory=dict)

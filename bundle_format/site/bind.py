@@ -13,6 +13,7 @@ from bundle_format.release.deployment import (
     Deployment,
     Document,
     Host,
+    HostStep,
     Network,
     OneOff,
     Placement,
@@ -29,7 +30,7 @@ from bundle_format.release.value import Fault, FaultyError, Path, Value, faults_
 from bundle_format.site.conflicts import address_conflicts, conflicts
 from bundle_format.site.sitefile import FaultySiteError, Site, variant_of
 
-KINDS: Final = ("host", "data_disk", "network", "volume", "template", "container", "task", "document")
+KINDS: Final = ("host", "data_disk", "host_step", "network", "volume", "template", "container", "task", "document")
 
 Files = Callable[[File], bytes]
 """Opens a file of the release: a bundle's blob, or the project's own file."""
@@ -127,6 +128,7 @@ class _Binding:
             images={name: image for name, image in self._release.images.items() if name in used},
             hosts=self._all("host", lambda path, name, tree: self._host(path, name, tree, site)),
             data_disks=self._all("data_disk", self._named(DataDisk)),
+            host_steps=self._all("host_step", self._named(HostStep)),
             networks=self._all("network", self._named(Network)),
             volumes=self._all("volume", self._named(Volume)),
             containers=containers,

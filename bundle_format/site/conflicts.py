@@ -46,6 +46,9 @@ def _unknown_names(deployment: Deployment, declared: Mapping[str, Collection[str
         yield from _unknown(("task", name, "schedule"), "container", task.schedule.before, declared["container"])
         yield from _unknown(("task", name, "schedule"), "container or task", task.schedule.after, ordered)
         yield from _unknown(("task", name, "backup"), "volume", task.backup, declared["volume"])
+    for name, step in deployment.host_steps.items():
+        yield from _unknown(("host_step", name, "host"), "host", [step.host], declared["host"])
+        yield from _unknown(("host_step", name, "after"), "host step", step.after, declared["host_step"])
     for name in sorted(set(declared["container"]) & set(declared["task"])):
         yield ("task", name), "bears the name of a container too"
 

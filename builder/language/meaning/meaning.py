@@ -7,17 +7,17 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from builder.language.evaluation import Place
-from builder.language.hearing import Call
-from builder.language.loading import ENTRY
-from builder.language.meaning.containers import DEFAULT_NETWORK, read_container, read_task
-from builder.language.meaning.contents import read_file
+from builder.language.meaning.container.containers import DEFAULT_NETWORK, read_container, read_task
 from builder.language.meaning.hosts import read_host_word
-from builder.language.meaning.recipes import read_artifact, read_image, read_machine_image
+from builder.language.meaning.recipes.contents import read_file
+from builder.language.meaning.recipes.recipes import read_artifact, read_image, read_machine_image
 from builder.language.meaning.release import read_choice, read_parameter, read_project, read_rule
 from builder.language.meaning.spot import Context, Spot, sample_values
 from builder.language.meaning.texts import read_text
 from builder.language.meaning.trial import try_variant
-from builder.language.source import Sources
+from builder.language.running.hearing import Call
+from builder.language.text.loading import ENTRY
+from builder.language.text.source import Sources
 from builder.project import Project
 from bundle_format.release.fields import Name, ParameterName
 from bundle_format.release.model import Choice, Parameter, Rule, Scalar
@@ -32,10 +32,10 @@ _HANDLES: Final = ("file", "folder", "check")
 _NAMES: Final[Mapping[str, TypeAdapter[Any]]] = {
     **dict.fromkeys(("param", "choice"), TypeAdapter(ParameterName)),
     **dict.fromkeys(("project", "image", "machine_image", "host", "data_disk", "network", "volume"), TypeAdapter(Name)),
-    **dict.fromkeys(("template", "document", "container", "task"), TypeAdapter(Name)),
+    **dict.fromkeys(("template", "document", "container", "task", "host_step"), TypeAdapter(Name)),
 }
 _TREES: Final[Mapping[str, Callable[[Call, Spot], dict[str, Any]]]] = {
-    **dict.fromkeys(("host", "data_disk", "network", "volume"), read_host_word),
+    **dict.fromkeys(("host", "data_disk", "host_step", "network", "volume"), read_host_word),
     **dict.fromkeys(("template", "document"), read_text),
     "container": read_container,
     "task": read_task,

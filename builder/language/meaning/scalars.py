@@ -1,5 +1,6 @@
 """Single values as people write them: texts with late values, sizes, times, permissions, other words' results."""
 
+import difflib
 import re
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 from builder.language.meaning.binding import Reader, Readers, bound_record, read_fields
 from builder.language.meaning.spot import Spot
-from builder.language.tokens import RECORD, text_tree
+from builder.language.running.tokens import RECORD, text_tree
 from bundle_format.canonical import MAX_INT
 from bundle_format.site.parameters import size_of
 
@@ -135,6 +136,22 @@ def record_of(word: str, readers: Readers) -> Reader:
         return read_fields(readers, bound_record(value, spot), spot)
 
     return read
+
+
+def names_of(*kinds: str) -> Reader:
+    """A reader of a list of names, or of what the words `kinds` returned; all of them are known by now."""
+
+    def read(value: Any, spot: Spot) -> Any:
+        name = value["name"] if is_result(value, *kinds) else plain(value, spot)
+        said = spot.context.said
+        if spot.context.whole and isinstance(name, str) and not any((kind, name) in said for kind in kinds):
+            near = difflib.get_close_matches(name, [known for kind, known in said if kind in kinds], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            spot.wrong(f"there is no {' or '.join(kinds)} {name!r}{hint}")
+            return None
+        return name
+
+    return list_of(read)
 
 
 def is_result(value: Any, *kinds: str) -> bool:

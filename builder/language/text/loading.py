@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from builder.language.source import Load, Source, Sources, read_source
+from builder.language.text.source import Load, Source, Sources, read_source
 from builder.project import Project
 from bundle_format.errors import DefinitionError
 from bundle_format.release.value import Fault, FaultyError

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from builder.language.evaluation import Evaluation, Place
 from builder.language.meaning.release import unite_rules
-from builder.language.source import Sources
-from builder.language.variants import VariantMeaning
+from builder.language.running.variants import VariantMeaning
+from builder.language.text.source import Sources
 from bundle_format.digest import digest_of
 from bundle_format.release.late import as_text
 from bundle_format.release.model import Scalar, Variant

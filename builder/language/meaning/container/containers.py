@@ -1,18 +1,16 @@
 """Containers and tasks: what people write, in the strict form that a site binds."""
 
-import difflib
 from typing import Any, Final
 
-from builder.language.hearing import Call
-from builder.language.meaning.binding import Reader, Readers, bind, read_fields
-from builder.language.meaning.health import healthcheck
-from builder.language.meaning.mounts import read_mounts
-from builder.language.meaning.networking import networks, ports
+from builder.language.meaning.binding import Readers, bind, read_fields
+from builder.language.meaning.container.health import healthcheck
+from builder.language.meaning.container.mounts import read_mounts
+from builder.language.meaning.container.networking import networks, ports
 from builder.language.meaning.scalars import (
     cpu_millis,
-    is_result,
     items,
     list_of,
+    names_of,
     plain,
     record_of,
     result_of,
@@ -21,6 +19,7 @@ from builder.language.meaning.scalars import (
 )
 from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
+from builder.language.running.hearing import Call
 
 DEFAULT_NETWORK: Final = "default"
 """The network of containers that name none."""
@@ -55,22 +54,6 @@ def _networks(value: Any, spot: Spot) -> Any:
     return [{"network": DEFAULT_NETWORK}] if value is None else networks(value, spot)
 
 
-def _named(*kinds: str) -> Reader:
-    """A reader of a list of names, or of what the words `kinds` returned; all of them are known by now."""
-
-    def read(value: Any, spot: Spot) -> Any:
-        name = value["name"] if is_result(value, *kinds) else plain(value, spot)
-        said = spot.context.said
-        if spot.context.whole and isinstance(name, str) and not any((kind, name) in said for kind in kinds):
-            near = difflib.get_close_matches(name, [known for kind, known in said if kind in kinds], 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            spot.wrong(f"there is no {' or '.join(kinds)} {name!r}{hint}")
-            return None
-        return name
-
-    return list_of(read)
-
-
 def _ulimits(value: Any, spot: Spot) -> list[Any]:
     limits: list[Any] = []
     for name, limit in items(value, spot):
@@ -103,11 +86,11 @@ _CONTAINER: Final[Readers] = {
     "healthcheck": ("healthcheck", healthcheck),
     "health_deadline": ("health_deadline", seconds),
     "log": ("log", record_of("log", _LOG)),
-    "after": ("after", _named("container", "task")),
+    "after": ("after", names_of("container", "task")),
 }
 _TASK: Final[Readers] = {
-    "before": ("before", _named("container")),
-    "after": ("after", _named("container", "task")),
+    "before": ("before", names_of("container")),
+    "after": ("after", names_of("container", "task")),
     "reversible": ("reversible", plain),
     "backup": ("backup", list_of(result_of("volume"))),
     "deadline": ("deadline", seconds),

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from builder.language.interpreter import Interpreter
-from builder.language.listening import ForkError, Listener
 from builder.language.meaning.meaning import Meaning, read_meaning
-from builder.language.parametricity import late_faults, named_late
-from builder.language.source import Sources
+from builder.language.running.interpreter import Interpreter
+from builder.language.running.listening import ForkError, Listener
+from builder.language.running.parametricity import late_faults, named_late
+from builder.language.text.source import Sources
 from builder.project import Project
 from bundle_format.release.model import Scalar
 from bundle_format.release.value import Fault, FaultyError

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from builder.language.evaluation import Place
 from builder.language.prelude.words import words
-from builder.language.source import Sources
+from builder.language.text.source import Sources
 
 MAX_CALLERS: Final = 5
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from builder.language.meaning.binding import unknown_argument
 from builder.language.prelude.words import words
-from builder.language.source import Source, Span
+from builder.language.text.source import Source, Span
 from bundle_format.release.value import Fault
 
 CONDITION = "a late param() cannot be used in a condition: its value is known on site only; use choice()"

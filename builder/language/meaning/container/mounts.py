@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from builder.language.meaning.binding import Readers
-from builder.language.meaning.contents import members, owner
+from builder.language.meaning.recipes.contents import members, owner
 from builder.language.meaning.scalars import items, mode, plain, record_of, result_of, size, told
 from builder.language.meaning.spot import Spot
 

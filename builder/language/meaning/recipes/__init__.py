@@ -1,0 +1,1 @@
+"""What the builder makes: images, artifacts, machine images, and what is put into them."""
