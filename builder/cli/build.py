@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from builder.cli.clock import now
 from builder.cli.places import add_store_option, store_of
 from builder.cli.signing_key import add_passphrase_options, read_signer
@@ -20,14 +22,18 @@ from builder.ledger import Ledger
 from builder.pack import Makers, pack, release_of
 from builder.project import Project
 from builder.roots import read_chain
-from builder.sources.git import commit_time
+from builder.sources.git import commit_count, commit_time, uncommitted
+from bundle_format.canonical import MAX_INT
 from bundle_format.errors import DefinitionError, ExitCode, FlotoError
-from bundle_format.inventory import read_inventory
+from bundle_format.inventory import fingerprint_of, read_inventory
+from bundle_format.progress import Progress
 from bundle_format.reader import open_bundle
-from bundle_format.release.model import Release
+from bundle_format.release.fields import Name
+from bundle_format.release.model import OLDEST_AGENT, Release
 from bundle_format.shown.sizes import size_text
 from bundle_format.store import Store
 from bundle_format.terminal import Terminal, Verb
+from bundle_format.trust.admission import day
 from bundle_format.trust.trust import Trust
 from bundle_format.trust.words import words_of
 from bundle_format.writer import Heading, Written
@@ -52,8 +58,13 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("--roots", metavar="FOLDER", type=Path, help="the root documents; default: beside the key")
     parser.add_argument("--output", metavar="FILE", type=Path, help="default: PRODUCT-VERSION.floto")
     parser.add_argument("--channel", metavar="NAME", default="stable", help="default: stable")
-    parser.add_argument("--sequence", metavar="N", type=int, default=1, help="number of the release; default: 1")
+    parser.add_argument(
+        "--sequence", metavar="N", type=_number, help="number of the release; default: how many commits the project has"
+    )
     parser.add_argument("--expires", metavar="DATE", type=_day, help="last day on which sites may take it: 2025-12-31")
+    parser.add_argument(
+        "--only-for", metavar="SITE", type=_site, action="append", help="may be repeated; default: any site may take it"
+    )
     parser.add_argument("--engine", metavar="ADDRESS", help="docker engine to build with; default: $DOCKER_HOST")
     parser.add_argument("--base", metavar="BUNDLE", type=Path, action="append", help="leave out what is in it")
     parser.add_argument("--for", metavar="FILE", type=Path, dest="inventory", help="leave out what that site has")
@@ -72,13 +83,15 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     release = release_of(evaluation, gather(evaluation, surroundings, progress))
     heading = Heading(
         channel=arguments.channel,
-        sequence=arguments.sequence,
+        sequence=_sequence(arguments, project, terminal),
         issued=issued,
         expires=arguments.expires,
+        sites=tuple(arguments.only_for) if arguments.only_for else None,
+        agent=OLDEST_AGENT,
         architectures=tuple(sorted({image.platform for image in release.images.values()})),
     )
     path: Path = arguments.output or Path(f"{release.product}-{release.version}.floto")
-    with _baseline(arguments, makers, surroundings.store) as baseline:
+    with _baseline(arguments, makers, surroundings.store, progress) as baseline:
         written = pack(
             path, release, surroundings.store, heading=heading, makers=makers, baseline=baseline, progress=progress
         )
@@ -126,8 +139,27 @@ def _issued(project: Project, terminal: Terminal) -> int:
     return MADE if committed is None else committed
 
 
+def _sequence(arguments: Namespace, project: Project, terminal: Terminal) -> int:
+    """The release's number: as told, else that of the project's commits; nothing is guessed where git knows of none."""
+    if arguments.sequence is not None:
+        return int(arguments.sequence)
+    counted = commit_count(project.root)
+    if counted is None:
+        terminal.warn(
+            "warning: no --sequence, and git cannot count the project's commits (none, or a shallow clone): this is "
+            "number 1,\nwhich a site that took a release before refuses"
+        )
+        return 1
+    if uncommitted(project.root):
+        terminal.warn(
+            f"warning: what is built is not committed; this is number {counted} like its last commit,\n"
+            "and a site that took another bundle of that number refuses it: commit first, or say --sequence"
+        )
+    return counted
+
+
 @contextmanager
-def _baseline(arguments: Namespace, makers: Makers, store: Store) -> Iterator[Baseline | None]:
+def _baseline(arguments: Namespace, makers: Makers, store: Store, progress: Progress) -> Iterator[Baseline | None]:
     if not arguments.base and not arguments.inventory:
         yield None
         return
@@ -139,9 +171,12 @@ def _baseline(arguments: Namespace, makers: Makers, store: Store) -> Iterator[Ba
             yield baseline_of(bundles)
             return
         try:
-            inventory, _ = read_inventory(arguments.inventory.read_bytes())
+            inventory, key = read_inventory(arguments.inventory.read_bytes())
         except OSError as error:
             raise FlotoError(f"{arguments.inventory} cannot be read: {error.strerror}") from error
+        progress.note(
+            f"for site {inventory.site} as of {day(inventory.written)}; its key: {words_of(fingerprint_of(key))}"
+        )
         yield baseline_at(inventory, bundles, store)
 
 
@@ -166,8 +201,9 @@ def _outcome(written: Written, release: Release, heading: Heading, makers: Maker
 def _as_text(outcome: dict[str, Any]) -> str:
     missing = outcome["signers_missing"]
     lacking = f"; {missing} more must sign: floto-builder sign {outcome['bundle']}" if missing else ""
+    number = f"number {outcome['sequence']} of channel {outcome['channel']}"
     return (
-        f"{outcome['bundle']}: {outcome['product']} {outcome['version']}, {size_text(outcome['size'])}\n"
+        f"{outcome['bundle']}: {outcome['product']} {outcome['version']}, {number}, {size_text(outcome['size'])}\n"
         f"  {outcome['index']}\n  {words_of(outcome['index'])}\n"
         f"  signed by {', '.join(outcome['signers'])} (root {outcome['root']}){lacking}"
     )
@@ -178,6 +214,19 @@ def _day(text: str) -> int:
         return int(datetime.combine(date.fromisoformat(text), time.max, UTC).timestamp())
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r} is no date such as 2025-12-31") from error
+
+
+def _number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < MAX_INT:
+        raise ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _site(text: str) -> str:
+    try:
+        return str(TypeAdapter(Name).validate_python(text))
+    except ValidationError as error:
+        raise ArgumentTypeError(f"{text!r} is no name of a site") from error
 
 
 VERB = Verb("build", "Gather everything of a release and write its signed bundle.", _configure, _run, EXAMPLES)

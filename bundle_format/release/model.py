@@ -11,6 +11,9 @@ from bundle_format.release.value import Value
 
 FORMAT: Final = "floto-release/1"
 
+OLDEST_AGENT: Final = "0.1.0"
+"""The first agent that understands all that a release may say: goes up with what older ones would misread."""
+
 DigestText = Annotated[Digest, AfterValidator(parse_digest)]
 Scalar = bool | int | str
 ParameterType = Literal["string", "int", "bool", "ip", "cidr", "fqdn", "port", "path", "size", "secret"]

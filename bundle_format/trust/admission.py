@@ -107,6 +107,9 @@ def _order(remembered: Remembered | None, offer: Offer) -> Iterator[str]:
     if offer.sequence < remembered.sequence:
         yield f"its sequence is {offer.sequence}, and this site took {remembered.sequence} already"
     if offer.sequence == remembered.sequence and remembered.index is not None:
-        yield f"another bundle with sequence {offer.sequence} was taken before ({remembered.index})"
+        yield (
+            f"another bundle with sequence {offer.sequence} was taken before ({remembered.index}); "
+            "its makers must give each release a number of its own: commit before the build, or say --sequence"
+        )
     if offer.sequence > remembered.sequence + JUMP:
         yield f"its sequence {offer.sequence} is more than {JUMP} ahead of {remembered.sequence}"

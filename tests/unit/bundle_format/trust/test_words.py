@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundle_format.digest import Digest, digest_of
@@ -29,6 +29,7 @@ def test_four_letters_tell_every_word() -> None:
     assert len(WORDS) == len({word[:4] for word in WORDS}) == 2048
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=8))
 def test_a_fingerprint_is_known_again_however_it_is_told(content: bytes) -> None:
     fingerprint = digest_of(content)
