@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from builder.language.evaluation import Place
-from builder.language.meaning.container.containers import DEFAULT_NETWORK, read_container, read_task
+from builder.language.meaning.container.containers import read_container, read_task
 from builder.language.meaning.hosts import read_host_word
 from builder.language.meaning.recipes.contents import read_file
 from builder.language.meaning.recipes.recipes import read_artifact, read_image, read_machine_image
@@ -66,7 +66,9 @@ def read_meaning(
     Where the run was not `whole`, what it lacks may have come later, so it is not missed.
     """
     meaning = Meaning()
-    context = Context(sources, project, said=_first_of_each(calls), whole=whole, faults=meaning.faults)
+    said = _first_of_each(calls)
+    product = next((name for word, name in said if word == "project"), "")
+    context = Context(sources, project, said=said, whole=whole, product=product, faults=meaning.faults)
     for call in calls:
         _judge_name(call, Spot(call, context))
     meaning.parameters = {call.name: read_parameter(call, spot) for call, spot in _said("param", context)}
@@ -147,8 +149,8 @@ def _read_trees(context: Context) -> dict[str, dict[str, Any]]:
     documents, templates = trees["document"], trees["template"]
     for name in documents.keys() & templates.keys():
         Spot(context.said["document", name], context).fault(f"document {name!r} has the name of a template")
-    if any({"network": DEFAULT_NETWORK} in tree.get("networks", ()) for tree in _containers(trees)):
-        trees["network"].setdefault(DEFAULT_NETWORK, {})
+    if any({"network": context.product} in tree.get("networks", ()) for tree in _containers(trees)):
+        trees["network"].setdefault(context.product, {})
     return trees | {"template": templates | documents, "document": {name: {"template": name} for name in documents}}
 
 

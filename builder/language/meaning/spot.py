@@ -20,14 +20,16 @@ SAMPLE_KEY: Final = b"sample"
 class Context:
     """What all words of one run share; it was `whole` unless it broke off.
 
-    `said` has each call by word and name, `known` a sample value for each parameter, `trails` the ways by which fields
-    of a call's tree lead back to what was written, `faulty` the fields of it whose faults are told already.
+    `product` is also the network of containers that name none. `said` has each call by word and name, `known` a sample
+    value for each parameter, `trails` the ways by which fields of a call's tree lead back to what was written, `faulty`
+    the fields of it whose faults are told already.
     """
 
     sources: Sources
     project: Project
     said: Mapping[tuple[str, str], Call]
     whole: bool
+    product: str
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     known: Known = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)

@@ -21,9 +21,6 @@ from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
 from builder.language.running.hearing import Call
 
-DEFAULT_NETWORK: Final = "default"
-"""The network of containers that name none."""
-
 
 def read_container(call: Call, spot: Spot) -> dict[str, Any]:
     """`container()` as the tree of a Container."""
@@ -51,7 +48,7 @@ def _container(bound: dict[str, Any], spot: Spot) -> dict[str, Any]:
 
 
 def _networks(value: Any, spot: Spot) -> Any:
-    return [{"network": DEFAULT_NETWORK}] if value is None else networks(value, spot)
+    return [{"network": spot.context.product}] if value is None else networks(value, spot)
 
 
 def _ulimits(value: Any, spot: Spot) -> list[Any]:
