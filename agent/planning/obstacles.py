@@ -13,8 +13,9 @@ LEVELS = ("no", "purge", "replace", "stop")
 
 
 def obstacles(view: View, entries: Mapping[str, Entry]) -> Iterator[Obstacle]:
-    """Protected containers, names that others have, networks that cannot be changed, engines that do not answer."""
+    """Protected containers, names of others, networks that cannot be changed, engines that do not answer."""
     yield from _unreachable(view)
+    yield from _host_steps(view)
     for host in view.hosts:
         yield from _taken_names(view, host)
         yield from _networks(view, host)
@@ -58,6 +59,15 @@ def _unreachable(view: View) -> Iterator[Obstacle]:
     for host, why in view.state.unreachable.items():
         if view.chosen_host(host):
             yield Obstacle(message=why, hint=f"Mend it, or leave {host} out by naming the others: --only HOST")
+
+
+def _host_steps(view: View) -> Iterator[Obstacle]:
+    for name, step in view.deployment.host_steps.items():
+        if view.chosen_host(step.host):
+            yield Obstacle(
+                message=f"{step.host}: the release asks for host step {name}, which this agent cannot do",
+                hint="A newer agent may; or let a task do it in a container.",
+            )
 
 
 def _taken_names(view: View, host: str) -> Iterator[Obstacle]:

@@ -402,3 +402,9 @@ def test_five_hundred_containers_on_fifty_hosts_are_planned_within_a_second(tmp_
 
     assert len(make_plan(wanted, state).steps) == 1050
     assert time.process_time() - began < 1
+
+
+def test_a_host_step_is_refused_and_never_passed_over(site: FakeSite) -> None:
+    step = {"name": "swap", "host": next(iter(site.daemons)), "run": ["swapoff", "-a"], "unless": ["true"]}
+    wanted = site.deployment(images={}, host_steps={"swap": step})
+    assert "asks for host step swap, which this agent cannot do" in site.plan(wanted).obstacles[0].message
