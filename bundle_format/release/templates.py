@@ -8,7 +8,8 @@ import json
 import re
 import shlex
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import replace
 from typing import Any, Final
 from xml.sax.saxutils import escape
 
@@ -41,13 +42,20 @@ def template_faults(file: str, text: str, declared: Collection[str]) -> list[Fau
     sandbox = _Sandbox()
     try:
         tree = sandbox.parse(text)
+        faults = [
+            *(Fault(_LONER, file, loner.lineno) for loner in tree.find_all(_LONERS)),
+            *_unknown(file, text, tree.find_all(nodes.Filter), "filter", sandbox.filters),
+            *_unknown(file, text, tree.find_all(nodes.Test), "test", sandbox.tests),
+        ]
         sandbox.compile(text)
     except TemplateSyntaxError as error:
-        return [_syntax_fault(file, error, sandbox)]
-    unknown = meta.find_undeclared_variables(tree) - set(declared) - set(GLOBALS)
-    return [
-        *(Fault(_LONER, file, loner.lineno) for loner in tree.find_all(_LONERS)),
-        *(_undeclared(file, text, name, declared) for name in tree.find_all(nodes.Name) if name.name in unknown),
+        return [_syntax_fault(file, error)]
+    undeclared = meta.find_undeclared_variables(tree) - set(declared) - set(GLOBALS)
+    told = f"is not among its vars ({', '.join(sorted(declared)) or 'it has none'})"
+    return faults + [
+        _pointed(Fault(f"{name.name!r} {told}", file, name.lineno), text, name.name, declared)
+        for name in tree.find_all(nodes.Name)
+        if name.name in undeclared
     ]
 
 
@@ -69,7 +77,7 @@ def _attempt(file: str, text: str, variables: Mapping[str, Any]) -> str | Fault:
     try:
         return sandbox.finish(text, variables)
     except TemplateSyntaxError as error:
-        return _syntax_fault(file, error, sandbox)
+        return _syntax_fault(file, error)
     except RecursionError as error:
         return Fault("a macro or a loop calls itself without end", file, _line_of(error))
     except Exception as error:  # noqa: BLE001  # whatever an expression raises is the template's fault
@@ -218,24 +226,25 @@ def _kind(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def _undeclared(file: str, text: str, name: nodes.Name, declared: Collection[str]) -> Fault:
-    line = text.splitlines()[name.lineno - 1]
-    found = re.search(rf"\b{re.escape(name.name)}\b", line)
-    return Fault(
-        f"{name.name!r} is not among its vars ({', '.join(sorted(declared)) or 'it has none'})"
-        + _did_you_mean(name.name, declared),
-        file,
-        name.lineno,
-        found.start() + 1 if found else 0,
-    )
+def _unknown(
+    file: str, text: str, used: Iterable[nodes.Filter | nodes.Test], kind: str, known: MutableMapping[str, Any]
+) -> list[Fault]:
+    strange = [one for one in used if one.name not in known]
+    faults = [
+        _pointed(Fault(f"no {kind} named {one.name!r}", file, one.lineno), text, one.name, known) for one in strange
+    ]
+    # So that the rest of the template is judged too.
+    known.update({one.name: _json for one in strange})
+    return faults
 
 
-def _syntax_fault(file: str, error: TemplateSyntaxError, sandbox: _Sandbox) -> Fault:
-    message = (error.message or "cannot be read").rstrip(".")
-    if unknown := re.fullmatch(r"No (filter|test) named '(.*)'", message):
-        known = sandbox.filters if unknown[1] == "filter" else sandbox.tests
-        message = f"no {unknown[1]} named {unknown[2]!r}{_did_you_mean(unknown[2], known)}"
-    return Fault(message, file, error.lineno)
+def _pointed(fault: Fault, text: str, name: str, known: Iterable[str]) -> Fault:
+    found = re.search(rf"\b{re.escape(name)}\b", re.split(r"\r\n|\r|\n", text)[fault.line - 1])
+    return replace(fault, message=fault.message + _did_you_mean(name, known), column=found.start() + 1 if found else 0)
+
+
+def _syntax_fault(file: str, error: TemplateSyntaxError) -> Fault:
+    return Fault((error.message or "cannot be read").rstrip("."), file, error.lineno)
 
 
 def _did_you_mean(wrong: str, known: Iterable[str]) -> str:

@@ -54,7 +54,8 @@ def try_variant(
     )
     addresses = (found for found in address_conflicts(deployment) if _is_decided(found[0], trees))
     faults += [_located(path, message, context) for path, message in addresses]
-    context.faults.extend(fault for fault in faults if fault is not _TOLD)
+    judged = {fault.file for fault in context.faults} & texts  # what a template cannot know fails again when rendered
+    context.faults.extend(fault for fault in faults if fault is not _TOLD and fault.file not in judged)
 
 
 def _is_decided(path: Path, trees: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -90,7 +90,7 @@ def test_an_undefined_member_is_told_with_its_line() -> None:
         ("{{ '{0.__class__}'.format(1) }}", "unsafe"),
         ("{{ self.__init__ }}", "unsafe"),
         ("{{ lipsum() }}", "'lipsum' is undefined"),
-        ("{{ values | random }}", "no filter named 'random'"),
+        ("{{ values | random }}", "No filter named 'random'"),
         ("{% include '/etc/passwd' %}", "no loader"),
     ],
 )
@@ -123,8 +123,9 @@ def test_a_failure_that_only_the_secret_causes_says_so() -> None:
 
 
 def test_names_and_filters_are_judged_before_any_value_is_known() -> None:
-    text = "{{ site }} {{ nodes }}\n{% set own = 1 %}\n  {{ noodes | length }} {{ own }}{{ range(2) | list | length }}"
+    text = "{{ site }} {{ nodes }}\n{% set own = 1 %}\n  {{ noodes | lenght }} {{ own }}{{ range(2) | list | length }}"
     assert list(map(str, template_faults("app.conf.j2", text, {"nodes", "heap"}))) == [
+        "app.conf.j2:3:15: error: no filter named 'lenght'; did you mean 'length'?",
         "app.conf.j2:1:4: error: 'site' is not among its vars (heap, nodes)",
         "app.conf.j2:3:6: error: 'noodes' is not among its vars (heap, nodes); did you mean 'nodes'?",
     ]
@@ -134,8 +135,8 @@ def test_names_and_filters_are_judged_before_any_value_is_known() -> None:
     ("text", "told"),
     [
         ("\n{% if %}", "app.conf.j2:2: error: Expected an expression, got 'end of statement block'"),
-        ("{{ a | tojson }}", "app.conf.j2:1: error: no filter named 'tojson'; did you mean 'json'?"),
-        ("{{ a is defned }}", "app.conf.j2:1: error: no test named 'defned'; did you mean 'defined'?"),
+        ("{{ a | tojson }}", "app.conf.j2:1:8: error: no filter named 'tojson'; did you mean 'json'?"),
+        ("{{ a is defned }}", "app.conf.j2:1:9: error: no test named 'defned'; did you mean 'defined'?"),
         ("\n{% include 'a' %}", "app.conf.j2:2: error: a template stands alone: no include, import or extends"),
     ],
 )
