@@ -188,3 +188,22 @@ def test_what_cannot_be_formatted_stays_as_it_is(floto: Run) -> None:
     assert "site.star cannot be formatted" in floto("fmt", code=2)
     assert Path("site.star").read_bytes() == before
     assert "no such file" in floto("fmt", "nothing.star", code=2)
+
+
+def test_editors_get_the_words_their_settings_and_the_schema_of_sites(floto: Run) -> None:
+    told = floto("editor")
+    for name in ("__builtins__.pyi", "pyrightconfig.json", ".vscode/settings.json", "site.schema.json"):
+        assert name in told
+        assert Path(name).stat().st_size
+    schema = json.loads(Path("site.schema.json").read_text(encoding="utf-8"))
+    assert schema["properties"]["params"]["required"] == ["domain", "password"]
+    assert "#:schema ./site.schema.json" in told
+
+
+def test_settings_of_ones_own_stay_and_words_come_even_for_a_faulty_definition(floto: Run) -> None:
+    Path("pyrightconfig.json").write_text("{}", encoding="utf-8")
+    replace("site.star", "domain = param", "domain = parm")
+    assert "'parm' is not defined" in floto("editor", code=2)
+    assert Path("pyrightconfig.json").read_text(encoding="utf-8") == "{}"
+    assert Path("__builtins__.pyi").exists()
+    assert not Path("site.schema.json").exists()
