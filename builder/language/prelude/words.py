@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
-CHAPTERS = ("release", "sources", "hosts", "containers")
+CHAPTERS = ("release", "sources", "texts", "hosts", "containers")
 
 
 @dataclass(frozen=True, slots=True)

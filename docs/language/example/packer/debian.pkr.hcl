@@ -1,0 +1,11 @@
+variable "version" {
+  default = "12"
+}
+
+source "null" "debian" {
+  communicator = "none"
+}
+
+build {
+  sources = ["source.null.debian"]
+}
