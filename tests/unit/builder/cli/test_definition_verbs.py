@@ -207,3 +207,18 @@ def test_settings_of_ones_own_stay_and_words_come_even_for_a_faulty_definition(f
     assert Path("pyrightconfig.json").read_text(encoding="utf-8") == "{}"
     assert Path("__builtins__.pyi").exists()
     assert not Path("site.schema.json").exists()
+
+
+@pytest.mark.parametrize(
+    "argument", ['labels = {"dsn": "pg://%s@db" % password}', "command = [password]", "hostname = password"]
+)
+def test_threat_33_a_secret_where_everybody_reads_along_is_found_before_any_site(floto: Run, argument: str) -> None:
+    replace("site.star", "host = app, mounts", f"host = app, {argument}, mounts")
+    assert "a secret cannot stand here, where everybody can read it" in floto("check", code=2)
+
+
+def test_what_only_a_sites_values_can_break_is_found_with_its_file(floto: Run) -> None:
+    replace("site.star", 'env = {"URL"', 'ports = {"80/tcp": port}, env = {"URL"')
+    replace("site.star", "host = app, mounts", 'host = app if name == "web1" else host("two"), mounts')
+    Path("site.toml").write_text(SITE + '[hosts.two]\nengine = "unix:///var/run/docker.sock"\n', encoding="utf-8")
+    assert "publishes port 8080/tcp on host 'two', as 'web1' does" in floto("check", "--site", "site.toml", code=20)
