@@ -12,7 +12,7 @@ VERBS = VerbTable(
     (
         "init",
         *(f"definition/{verb}" for verb in ("check", "resolve", "render", "explain", "editor", "fmt")),
-        *("owners/keygen", "build", "owners/sign", "inspect", "verify", "owners/root", "owners/authorise"),
+        *("owners/keygen", "build", "lock", "owners/sign", "inspect", "verify", "owners/root", "owners/authorise"),
         *(f"bundles/{verb}" for verb in ("split", "join", "repair")),
     ),
 )

@@ -1,17 +1,18 @@
 """Images that an engine holds or builds: looked up or built one by one, then saved together in one stream."""
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from builder.gathering.outside import Outside
 from builder.gathering.surroundings import Gathered, Surroundings
 from builder.images.building import Held, lent_name
 from builder.images.contents import Contents
-from builder.images.oci import image_of
+from builder.images.oci import image_of, layers_of, read_config
 from builder.images.settled import settle
 from builder.language.evaluation import Build, FromEngine
+from builder.resolve import Resolution
 from builder.sources.dockerfile import Context, build_image, read_context
 from builder.sources.engine import Engine
 from bundle_format.canonical import canonical, digest_of_value
@@ -31,21 +32,30 @@ class _Pending:
     finish: Callable[[Digest], Image]
 
 
-class EngineImages:
-    """Gathers what needs an engine, which is reached only when something is not in the store already."""
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """An image that a Dockerfile takes from: what names its content, and it itself where the engine is lent it."""
 
-    def __init__(self, surroundings: Surroundings, gathered: Gathered, contents: Contents) -> None:
+    content: str
+    image: Image | None = None
+
+
+class EngineImages:
+    """Gathers what needs an engine, which is asked only for what is not in the store already."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        outside: Outside,
+        resolution: Resolution,
+        gathered: Gathered,
+        contents: Contents,
+    ) -> None:
         self._surroundings = surroundings
+        self._outside = outside
+        self._resolution = resolution
         self._gathered = gathered
         self._contents = contents
-        self._open = ExitStack()
-        self._engine: Engine | None = None
-
-    def __enter__(self) -> "EngineImages":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
 
     def gather(self, recipes: Mapping[str, FromEngine | Build], progress: Progress) -> None:
         """Bring these images into the store; what their builds stand on is gathered already."""
@@ -59,16 +69,9 @@ class EngineImages:
         if not pending:
             return
         ids = dict.fromkeys(one.id for one in pending.values())
-        configs = self.engine.save(list(ids), self._surroundings.store, progress)
+        configs = self._outside.engine.save(list(ids), self._surroundings.store, progress)
         for name, one in pending.items():
             self._keep(name, one.finish(configs[one.id]), one.how, progress)
-
-    @property
-    def engine(self) -> Engine:
-        """The engine, once it is needed."""
-        if self._engine is None:
-            self._engine = self._open.enter_context(Engine(self._surroundings.engine))
-        return self._engine
 
     def _keep(self, name: str, image: Image, how: str, progress: Progress) -> None:
         self._gathered.images[name] = image
@@ -76,33 +79,43 @@ class EngineImages:
 
     def _held(self, name: str, recipe: FromEngine) -> Image | _Pending:
         store, ledger = self._surroundings.store, self._surroundings.ledger
-        held = self.engine.find(recipe.reference)
-        if held is None:
-            raise DefinitionError(
-                f"image {name}: the engine has no {recipe.reference}", "Build, load or pull it there first."
-            )
-        source = {"kind": "engine", "reference": recipe.reference, "id": held.id}
+        id_ = self._resolution.held[recipe.reference]
+        source = {"kind": "engine", "reference": recipe.reference, "id": id_}
 
         def finish(config: Digest) -> Image:
-            ledger.remember("held", held.id, value=config)
+            ledger.remember("held", id_, value=config)
             return image_of(store, store.read_bytes(config), recipe.tag, source)
 
-        config = ledger.recall("held", held.id)
-        if config is not None and all(digest in store for digest in (config, *held.layers)):
+        config = ledger.recall("held", id_)
+        if (
+            config is not None
+            and config in store
+            and all(layer in store for layer in layers_of(read_config(store, config)))
+        ):
             return finish(config)
-        return _Pending(held.id, "from the engine", finish)
+        self._held_still(name, recipe.reference, id_)
+        return _Pending(id_, "from the engine", finish)
+
+    def _held_still(self, name: str, reference: str, id_: str) -> Held:
+        held = self._outside.engine.find(id_)
+        if held is None:
+            raise DefinitionError(
+                f"image {name}: the engine has {reference} no longer as the lock says ({id_})",
+                f"Take what it has now: floto-builder lock --upgrade {reference}",
+            )
+        return held
 
     def _built(self, name: str, recipe: Build, progress: Progress) -> Image | _Pending:
         surroundings, tag = self._surroundings, recipe.tag
         lent = {argument: self._gathered.images[base] for argument, base in recipe.bases.items()}
         context = self._context(recipe, lent)
-        key = context.key(Engine.kind, self._ids(name, context, lent), surroundings.epoch)
+        bases = self._bases(name, recipe, lent)
+        ids = {reference: base.content for reference, base in bases.items()}
+        key = context.key(Engine.kind, ids, surroundings.epoch)
         if image := self._remembered(key, tag):
             return image
-        for base in lent.values():
-            self.engine.lend(base, surroundings.store)
-        held = self._build(name, context, progress)
-        base_layers = self._shared(context, lent, held)
+        held = self._build(name, context, bases, progress)
+        base_layers = self._shared(name, context, bases, held)
         source = {"kind": "build", "key": digest_of_value(key)}
 
         def finish(config: Digest) -> Image:
@@ -121,19 +134,15 @@ class EngineImages:
         }
         return read_context(self._surroundings.project, recipe, self._contents.entries(recipe.files), arguments)
 
-    def _ids(self, name: str, context: Context, lent: Mapping[str, Image]) -> dict[str, str]:
-        """What names each image that a Dockerfile takes from by its content."""
-        ids: dict[str, str] = {lent_name(image.config): image.config for image in lent.values()}
-        for reference in context.bases.images:
-            if reference not in ids:
-                held = self.engine.find(reference)
-                if held is None:
-                    raise DefinitionError(
-                        f"image {name} takes from {reference}, which the engine has not",
-                        "Pull it there, or make it an image of the release and pass it as a build argument.",
-                    )
-                ids[reference] = held.id
-        return ids
+    def _bases(self, name: str, recipe: Build, lent: Mapping[str, Image]) -> dict[str, _Base]:
+        bases = {lent_name(image.config): _Base(image.config, image) for image in lent.values()}
+        for reference in self._resolution.bases[name]:
+            if reference in self._resolution.held:
+                bases[reference] = _Base(self._resolution.held[reference])
+            else:
+                image = self._gathered.remote[reference, recipe.platform]
+                bases[reference] = _Base(image.config, image)
+        return bases
 
     def _remembered(self, key: Mapping[str, Any], tag: str) -> Image | None:
         known = self._surroundings.ledger.recall("built", key)
@@ -142,20 +151,25 @@ class EngineImages:
         image = Image.model_validate_json(canonical({**known, "tag": tag}))
         return image if self._surroundings.has_image(image) else None
 
-    def _build(self, name: str, context: Context, progress: Progress) -> Held:
-        epoch = self._surroundings.epoch
+    def _build(self, name: str, context: Context, bases: Mapping[str, _Base], progress: Progress) -> Held:
+        engine, epoch = self._outside.engine, self._surroundings.epoch
+        names = {}
+        for reference, base in bases.items():
+            if base.image:
+                names[reference] = engine.lend(base.image, self._surroundings.store)
+            else:
+                names[reference] = engine.lend_held(self._held_still(name, reference, base.content))
         with progress.task(f"building image {name}") as task, self._surroundings.log(f"image {name}", task) as log:
             try:
-                return build_image(context, {}, epoch, self.engine, log)
+                return build_image(context, names, epoch, engine, log)
             except DefinitionError as error:
                 raise DefinitionError(f"image {name}: {error.message}", error.hint) from error
 
-    def _shared(self, context: Context, lent: Mapping[str, Image], built: Held) -> int:
+    def _shared(self, name: str, context: Context, bases: Mapping[str, _Base], built: Held) -> int:
         """How many of an image's layers are those of its base, which keep their times."""
         root = context.bases.root
         if root is None:
             return 0
-        layers = {lent_name(image.config): image.layers for image in lent.values()}
-        held = None if root in layers else self.engine.find(root)
-        base = held.layers if held else layers.get(root, ())
-        return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(base, built.layers, strict=False))))
+        base = bases[root]
+        layers = base.image.layers if base.image else self._held_still(name, root, base.content).layers
+        return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(layers, built.layers, strict=False))))

@@ -47,8 +47,12 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What is in the store: plain files by path, artifacts and images by name."""
+    """What is in the store: plain files by path, artifacts and images by name.
+
+    `remote` are images of registries by reference and platform, whether they are images of the release or not.
+    """
 
     files: dict[str, File] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
+    remote: dict[tuple[str, str], Image] = field(default_factory=dict)

@@ -42,10 +42,15 @@ class Context:
         }
 
 
+def bases_in(project: Project, recipe: Build, arguments: Mapping[str, str]) -> Bases:
+    """The images that a Dockerfile takes from, without looking at the rest of its context."""
+    return bases_of(_dockerfile(project, recipe), arguments, recipe.target)
+
+
 def read_context(project: Project, recipe: Build, placed: Iterable[Entry], arguments: Mapping[str, str]) -> Context:
     """The context of an image: its folder without what .dockerignore leaves out, and what is `placed` in it."""
     folder = project.folder(recipe.context)
-    text = _text(project.file(str(PurePosixPath(recipe.context, recipe.dockerfile))))
+    text = _dockerfile(project, recipe)
     ignore = Ignore(_ignore_lines(folder, recipe.dockerfile))
     always = {recipe.dockerfile, ".dockerignore", f"{recipe.dockerfile}.dockerignore"}
     members = project.members(recipe.context, lambda path: path not in always and ignore.leaves_out(path))
@@ -72,6 +77,10 @@ def build_image(
         ),
         log,
     )
+
+
+def _dockerfile(project: Project, recipe: Build) -> str:
+    return _text(project.file(str(PurePosixPath(recipe.context, recipe.dockerfile))))
 
 
 def _with_text(entry: Entry, text: bytes) -> Entry:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import docker
 import requests
 
-from builder.images.building import BuildOrder, Held, failed_build, lent_name
+from builder.images.building import LENT, BuildOrder, Held, failed_build, lent_name
 from builder.images.layer import Entry, write_tar
 from builder.images.saved import read_saved
 from bundle_format.canonical import canonical
@@ -104,6 +104,13 @@ class Engine:
             held = self.find(name)
             if held is None or held.layers != image.layers:
                 raise DefinitionError(f"{self._name} did not keep the image {image.tag} that it was given")
+        return name
+
+    def lend_held(self, held: Held) -> str:
+        """The name under which a build may count on an image that the engine has, whatever else is called so later."""
+        name = f"{LENT}:{held.id.removeprefix('sha256:')}"
+        with self._told("cannot name an image"):
+            self._client.images.get(held.id).tag(name)
         return name
 
     def _saved(self, ids: Sequence[str], store: Store, progress: Progress) -> list[Digest]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from builder.gather import gather
+from builder.gathering.outside import Outside
 from builder.gathering.surroundings import Gathered, Surroundings
 from builder.language.evaluation import (
     ArtifactFile,
@@ -19,7 +20,11 @@ from builder.language.evaluation import (
     ProjectFile,
 )
 from builder.ledger import Ledger
+from builder.lock import Lock
 from builder.project import Project
+from builder.resolve import resolve
+from builder.settings import Settings
+from builder.web.client import Patience
 from bundle_format.errors import FlotoError
 from bundle_format.progress import Silence, Task
 from bundle_format.store import Store
@@ -100,7 +105,9 @@ class Bench:
             env={"PATH": "/usr/bin:/bin"},
             epoch=946684800,
         )
-        return gather(evaluation, surroundings, notes), notes
+        with Outside(surroundings, Settings(), Patience()) as outside:
+            resolution = resolve(evaluation, surroundings, outside, notes, lock=Lock())
+            return gather(evaluation, resolution, surroundings, outside, notes), notes
 
 
 @pytest.fixture
@@ -146,8 +153,8 @@ def test_all_that_failed_is_told_with_its_name(bench: Bench, tmp_path: Path) -> 
     (bench.root / "tool" / "make").write_text("#!/bin/sh\necho why; exit 1\n", encoding="utf-8")
     with pytest.raises(FlotoError, match=r"exit code 1\n  why"):
         bench.gather(tmp_path / "kept")
-    (bench.root / "web" / "Dockerfile").write_text("FROM nowhere:none\n", encoding="utf-8")
+    (bench.root / "web" / "Dockerfile").write_text("FROM localhost:9/nowhere:none\n", encoding="utf-8")
     wanted = EVALUATION.model_copy(update={"artifacts": {}, "images": {"web": EVALUATION.images["web"]}})
     wanted.images["web"] = Build(context="web", tag="t")
-    with pytest.raises(FlotoError, match="image web takes from nowhere:none, which the engine has not"):
+    with pytest.raises(FlotoError, match=r"localhost:9/nowhere:none: .* refuses connections"):
         bench.gather(tmp_path / "kept", wanted)
