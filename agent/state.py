@@ -149,12 +149,12 @@ class EngineState:
     listening: frozenset[Listener] | None = None
 
     def image_id(self, image: Image) -> str | None:
-        """The engine's id for an image of the release, None if it lacks it.
+        """The engine's id for an image of the release, None if it lacks it or any of its layers.
 
         Its id is the digest of the config in a classic store and that of the manifest in containerd's.
         """
-        held = {state.id for state in self.images}
-        return next((str(name) for name in (image.config, image.manifest) if name in held), None)
+        held = (state.id for state in self.images if state.layers == image.layers)
+        return next((name for name in held if name in (image.config, image.manifest)), None)
 
     def chains(self) -> frozenset[Digest]:
         """The layer chains that the engine holds (`chain_ids`)."""

@@ -53,12 +53,6 @@ def missing() -> str | None:
     return None
 
 
-def newer_root() -> Path | None:
-    """The root of a newer distribution, if the environment names one."""
-    root = os.environ.get(NEWER_ROOT)
-    return Path(root) if root else None
-
-
 class PrivateEngine:
     """A dockerd of one's own; a context manager. `address` is its unix socket as an agent is told it."""
 
@@ -193,3 +187,19 @@ def _wait(condition: Callable[[], bool], what: str, seconds: float = 30) -> None
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {seconds} s for {what}")
         time.sleep(0.05)
+
+
+KINDS = ("docker", "newer", "containerd")
+"""The engines that there are to try: the one installed, a newer one, a newer one that keeps images in containerd."""
+
+
+def made_engine(kind: str) -> PrivateEngine | str:
+    """An engine of a kind, not started; why there is none where there is none."""
+    if why := missing():
+        return why
+    if kind == "docker":
+        return PrivateEngine()
+    root = os.environ.get(NEWER_ROOT)
+    if not root:
+        return f"{NEWER_ROOT} names no root with a newer docker"
+    return PrivateEngine(root=Path(root), features={"containerd-snapshotter": kind == "containerd"})

@@ -6,37 +6,35 @@ from contextlib import ExitStack
 import pytest
 
 from tests.contracts.labs import FakeLab, Lab, RealLab
-from tests.engines import NEWER_ROOT, PrivateEngine, missing, newer_root
+from tests.engines import KINDS, PrivateEngine, made_engine
 from tests.images import Shelf
 
 
 @pytest.fixture(scope="session")
 def docker() -> Iterator[PrivateEngine]:
-    """The engine that is installed here."""
-    if why := missing():
-        pytest.skip(why)
-    with PrivateEngine() as private:
+    with ready(made_engine("docker")) as private:
+        yield private
+
+
+@pytest.fixture(scope="session")
+def newer() -> Iterator[PrivateEngine]:
+    with ready(made_engine("newer")) as private:
         yield private
 
 
 @pytest.fixture(scope="session")
 def containerd() -> Iterator[PrivateEngine]:
-    """A newer engine that keeps images in containerd."""
-    root = newer_root()
-    if why := missing() or (None if root else f"{NEWER_ROOT} names no root with a newer docker"):
-        pytest.skip(why)
-    assert root
-    with PrivateEngine(root=root, features={"containerd-snapshotter": True}) as private:
+    with ready(made_engine("containerd")) as private:
         yield private
 
 
-@pytest.fixture(
-    params=[
-        "fake",
-        pytest.param("docker", marks=pytest.mark.engine),
-        pytest.param("containerd", marks=pytest.mark.engine),
-    ]
-)
+def ready(made: PrivateEngine | str) -> PrivateEngine:
+    if isinstance(made, str):
+        pytest.skip(made)
+    return made
+
+
+@pytest.fixture(params=["fake", *(pytest.param(kind, marks=pytest.mark.engine) for kind in KINDS)])
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     if request.param == "fake":
         yield FakeLab()

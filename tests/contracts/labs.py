@@ -77,8 +77,13 @@ class RealLab:
         return self.private.docker("run", "--detach", "--name", name, *published, "foreign:1", "sleep", "infinity")
 
     def damage(self, image: str) -> None:
-        for content in (self.private.folder / "data").glob("**/etc/motd"):
-            content.write_text("rotten")
+        data = self.private.folder / "data"
+        for content in data.glob("**/etc/motd"):
+            content.write_text("rotten", encoding="ascii")
+        # What containerd unpacked is never read back; what it was sent is.
+        for content in data.glob("**/io.containerd.content.v1.content/blobs/sha256/*"):
+            if content.stat().st_size > 1 << 20:
+                content.write_bytes(b"rotten".ljust(content.stat().st_size, b"!"))
 
     def pass_time(self, seconds: float) -> None:
         time.sleep(seconds)

@@ -14,7 +14,7 @@ from agent.targets.docker.connection import ANSWER_SECONDS, Connection, RefusedE
 from agent.targets.docker.containers import Containers, not_ours
 from agent.targets.docker.creating import FILES_OF
 from agent.targets.docker.files import read_file
-from agent.targets.docker.loading import LOAD_SECONDS, Loader, image_ids, load_images, unrecognised
+from agent.targets.docker.loading import LOAD_SECONDS, Loader, image_ids, load_images
 from agent.targets.docker.reading import container_from, disk_from, facts_from, image_from, network_from, volume_from
 from agent.targets.docker.volumes import Volumes, is_door, unready_volumes
 from agent.targets.engine import Blobs, LogLine
@@ -119,12 +119,8 @@ class DockerEngine:
         missing = [image for image in images if image.config not in known]
         if missing:
             held = {chain for image in self._images() for chain in image.chains}
-            load_images(Loader(self._connection, self._facts.store, blobs, progress), missing, held)
+            known |= load_images(Loader(self._connection, self._facts.store, blobs, progress), missing, held)
             self._sync()
-            known |= image_ids(self._connection, missing)
-            for image in missing:
-                if image.config not in known:
-                    raise unrecognised(self.host, image)
         return known
 
     def tag(self, image: str, tag: str) -> None:

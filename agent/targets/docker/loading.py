@@ -13,7 +13,7 @@ from agent.targets.archive import image_archive
 from agent.targets.docker.connection import Connection, RefusedError, advice_on
 from agent.targets.engine import Blobs
 from bundle_format.digest import Digest
-from bundle_format.errors import TargetError
+from bundle_format.errors import FlotoError, TargetError
 from bundle_format.progress import Progress, Task
 from bundle_format.release.model import Image
 
@@ -34,23 +34,21 @@ class Loader:
         self._blobs = blobs
         self._progress = progress
 
-    def load(self, image: Image, held: frozenset[Digest]) -> None:
-        """Send what the engine lacks of an image, or all of it where the engine wants that."""
+    def load(self, image: Image, held: frozenset[Digest]) -> str:
+        """Send what the engine lacks of an image, or all of it where the engine wants that; the engine's id for it."""
         chains = chain_ids(image.layers)
         missing = [layer for layer, chain in zip(image.layers, chains, strict=True) if chain not in held]
         if self._store == "classic" and len(missing) < len(image.layers):
             try:
-                self._send(image, missing)
+                return self._send(image, missing)
             except RefusedError as refused:
                 # To look for known layers before the archive's is a habit of engines, not a promise; and somebody
                 # may have pruned images meanwhile.
                 if NO_ROOM in refused.message:
                     raise
-            else:
-                return
-        self._send(image, image.layers)
+        return self._send(image, image.layers)
 
-    def _send(self, image: Image, layers: Sequence[Digest]) -> None:
+    def _send(self, image: Image, layers: Sequence[Digest]) -> str:
         size = sum(self._blobs.size(layer) for layer in dict.fromkeys(layers))
         archive = image_archive(image, self._blobs, layers, layout=self._store != "classic")
         where = f"{image.tag} to {self._connection.host}"
@@ -63,19 +61,31 @@ class Loader:
                 seconds=LOAD_SECONDS,
             )
             with reply as response, self._progress.task(f"unpack {where}", size) as unpacking:
-                self._heed(image, response, unpacking)
+                self._heed(image, response, unpacking, size)
+            return self._recognised(image)
 
     @contextmanager
     def _whole_or_absent(self, image: Image) -> Iterator[None]:
+        """A containerd store keeps half an image where a load failed, with or without an error."""
         try:
             yield
-        except TargetError:
+        except FlotoError:
             if self._store == "containerd":
                 with suppress(TargetError):
                     self._connection.delete(f"/images/{image.manifest}", force=True)
             raise
 
-    def _heed(self, image: Image, response: requests.Response, unpacking: Task) -> None:
+    def _recognised(self, image: Image) -> str:
+        known = image_ids(self._connection, [image])
+        if not known:
+            raise TargetError(
+                f"{self._connection.host}: the engine took image {image.tag} but does not report it as {image.config}; "
+                "no container was changed",
+                "run floto-agent verify on the bundle; if it is sound, look at the engine's log",
+            )
+        return known[image.config]
+
+    def _heed(self, image: Image, response: requests.Response, unpacking: Task, size: int) -> None:
         done = dict[str, int]()
         for line in response.iter_lines():
             said: dict[str, Any] = json.loads(line) if line.strip() else {}
@@ -87,15 +97,17 @@ class Loader:
             layer = said.get("id", "")
             unpacking.advance(max(current - done.get(layer, 0), 0))
             done[layer] = max(current, done.get(layer, 0))
+        unpacking.advance(size - sum(done.values()))  # a containerd store does not tell how far it is
 
 
-def load_images(loader: Loader, images: Sequence[Image], held: Iterable[Digest]) -> None:
-    """Load `images` into an engine that holds the chains `held`.
+def load_images(loader: Loader, images: Sequence[Image], held: Iterable[Digest]) -> dict[Digest, str]:
+    """Load `images` into an engine that holds the chains `held`; the engine's ids by config digest.
 
     Images that share a missing layer follow each other, so that it travels once; others load at the same time. After
     the first failure nothing new is begun. A containerd store gets whole images one by one: it keeps what it knows.
     """
-    waiting, present, busy = list(images), set(held), dict[Future[None], Image]()
+    waiting, present, loaded = list(images), set(held), dict[Digest, str]()
+    busy = dict[Future[str], Image]()
     pool = ThreadPoolExecutor(loader.width)
     try:
         while waiting or busy:
@@ -104,16 +116,18 @@ def load_images(loader: Loader, images: Sequence[Image], held: Iterable[Digest])
                 waiting.remove(image)
                 busy[pool.submit(loader.load, image, frozenset(present))] = image
             for done in wait(busy, return_when=FIRST_COMPLETED).done:
-                done.result()
-                present.update(chain_ids(busy.pop(done).layers))
+                image = busy.pop(done)
+                loaded[image.config] = done.result()
+                present.update(chain_ids(image.layers))
     finally:
         pool.shutdown(cancel_futures=True)
+    return loaded
 
 
 def image_ids(connection: Connection, images: Iterable[Image]) -> dict[Digest, str]:
     """The engine's ids, by config digest, of those images that it holds with just the layers that were signed.
 
-    Only what the engine lists is whole: a containerd store answers for half an image, too, when asked for it by name.
+    A containerd store answers for half an image, too: some versions do not list it, some know no layers of it.
     """
     listed = {one["Id"] for one in connection.get("/images/json", all=True)}
     found = {}
@@ -123,14 +137,6 @@ def image_ids(connection: Connection, images: Iterable[Image]) -> dict[Digest, s
             if held and tuple(held["RootFS"].get("Layers") or ()) == image.layers:
                 found[image.config] = str(name)
     return found
-
-
-def unrecognised(host: str, image: Image) -> TargetError:
-    """What to say of an image that an engine took but does not report as what was signed."""
-    return TargetError(
-        f"{host}: the engine took image {image.tag} but does not report it as {image.config}; no container was changed",
-        "run floto-agent verify on the bundle; if it is sound, look at the engine's log",
-    )
 
 
 def _disjoint(waiting: Sequence[Image], present: set[Digest], coming: set[Digest]) -> Iterator[Image]:

@@ -1,4 +1,4 @@
-"""A real engine to try docker's own habits on."""
+"""Real engines to try docker's own habits on."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,17 +9,18 @@ from agent.targets.docker.engine import DockerEngine
 from bundle_format.progress import Silence
 from bundle_format.release.model import Image
 from tests.contracts.labs import RealLab
-from tests.engines import PrivateEngine, missing
+from tests.engines import KINDS, PrivateEngine, made_engine
 from tests.images import Shelf
 
 Load = Callable[..., str]
 
 
-@pytest.fixture(scope="package")
-def shared() -> Iterator[PrivateEngine]:
-    if why := missing():
-        pytest.skip(why)
-    with PrivateEngine() as private:
+@pytest.fixture(scope="package", params=KINDS)
+def shared(request: pytest.FixtureRequest) -> Iterator[PrivateEngine]:
+    made = made_engine(request.param)
+    if isinstance(made, str):
+        pytest.skip(made)
+    with made as private:
         yield private
 
 
