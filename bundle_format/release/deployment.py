@@ -13,10 +13,8 @@ from bundle_format.release.fields import (
     Engine,
     Hostname,
     Inside,
-    Interface,
     LabelName,
     Mode,
-    Name,
     OnHost,
     Open,
     PortNumber,
@@ -25,6 +23,7 @@ from bundle_format.release.fields import (
     Text,
     VariableName,
 )
+from bundle_format.release.machine import DataDisk, Machine
 from bundle_format.release.model import Image, Scalar
 from bundle_format.release.value import Value
 
@@ -39,30 +38,6 @@ class RenderedFile(Value):
     mode: Mode = 0o644
     uid: int = 0
     gid: int = 0
-
-
-class Placement(Value):
-    """Where a container's tree wants a rendered template or a plain file of the release."""
-
-    template: Name | None = None
-    file: str | None = None
-    path: Inside
-    mode: Mode = 0o644
-    uid: int = 0
-    gid: int = 0
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "Placement":
-        if (self.template is None) == (self.file is None):
-            raise ValueError("must name a template or a file")
-        return self
-
-
-class Template(Value):
-    """A text that is rendered on site: `file` names its source in `Release.files`; it knows `vars` and nothing else."""
-
-    file: str
-    vars: dict[str, Any] = Field(default_factory=dict)
 
 
 class Port(Value):
@@ -236,41 +211,6 @@ class Access(Value):
         if (self.ssh_key or self.ssh_known_hosts) and not self.engine.startswith("ssh://"):
             raise ValueError("ssh_key and ssh_known_hosts are for an ssh:// engine")
         return self
-
-
-class DataDisk(Value):
-    """A disk of a machine whose data outlive the machine; only `purge` removes it."""
-
-    name: str
-    size: int
-    mount: Inside
-    filesystem: Literal["ext4", "xfs"] = "ext4"
-
-
-class Nic(Value):
-    """A network card; `network` is a role that the site's hypervisor maps, without `address` it asks DHCP."""
-
-    network: Name
-    address: Interface | None = None
-    gateway: Address | None = None
-
-
-class Machine(Value):
-    """What a machine consists of; `image` and `disks` are names of the release."""
-
-    image: str
-    cpus: Annotated[int, Field(ge=1)] = 2
-    memory: Annotated[int, Field(ge=1 << 20)] = 4 << 30
-    nics: tuple[Nic, ...]
-    disks: tuple[str, ...] = ()
-    hypervisor: Name = "default"
-    firmware: Literal["bios", "efi"] = "bios"
-    dns: tuple[Address, ...] = ()
-    ntp: tuple[Open, ...] = ()
-    guest: dict[str, Text] = Field(default_factory=dict)
-    autostart: int | None = None
-    power_off: Literal["guest", "hard"] = "guest"
-    snapshot: bool = False
 
 
 class Host(Value):

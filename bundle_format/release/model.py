@@ -70,8 +70,8 @@ class Variant(Value):
 
     `objects` maps kind to name to a tree in which only late values are open: `{"$param": name}` or
     `{"$text": [part, ...]}`. Once they are filled in, the tree of kind K reads as K of deployment.py without its name
-    (a task's container, a OneOff, without its name too), but for two kinds: a container's `files` are Placements, and a
-    `document` may name a `template` instead of its `content`.
+    (a task's container, a OneOff, without its name too), but for what trees.py tells: templates, a container's `files`,
+    and documents that name a template instead of their `content`.
     """
 
     when: dict[ParameterName, Scalar]

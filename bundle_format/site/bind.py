@@ -9,23 +9,22 @@ from bundle_format.digest import digest_of
 from bundle_format.errors import DamageError, ParameterError
 from bundle_format.release.deployment import (
     Container,
-    DataDisk,
     Deployment,
     Document,
     Host,
     HostStep,
     Network,
     OneOff,
-    Placement,
     RenderedFile,
-    Template,
     Volume,
 )
-from bundle_format.release.fields import Name, Sealed
+from bundle_format.release.fields import Sealed
 from bundle_format.release.late import Known, names, substitute
+from bundle_format.release.machine import DataDisk
 from bundle_format.release.model import File, Release, Variant
 from bundle_format.release.rules import judge, parameters_of, told_values
 from bundle_format.release.templates import render
+from bundle_format.release.trees import Placement, Placements, RenderedDocument, Template
 from bundle_format.release.value import Fault, FaultyError, Path, Value, faults_of
 from bundle_format.site.conflicts import address_conflicts, conflicts
 from bundle_format.site.sitefile import FaultySiteError, Site, variant_of
@@ -89,14 +88,6 @@ def _filled(variant: Variant, known: Known, key: bytes) -> Any:
 
 def _known(site: Site, secrets: Mapping[str, str], key: bytes) -> Known:
     return {**site.parameters, **{name: Sealed(text, key) for name, text in secrets.items()}}
-
-
-class _Placed(Value):
-    files: tuple[Placement, ...]
-
-
-class _Rendered(Value):
-    template: Name
 
 
 class _Binding:
@@ -174,7 +165,7 @@ class _Binding:
         return self._files(file)
 
     def _container(self, path: Path, name: str, tree: Mapping[str, Any]) -> Container | None:
-        placed = self._read(path, _Placed, {"files": tree.get("files", ())})
+        placed = self._read(path, Placements, {"files": tree["files"]} if "files" in tree else {})
         rendered = [
             self._file((*path, "files", place), one) for place, one in enumerate(placed.files if placed else ())
         ]
@@ -211,7 +202,7 @@ class _Binding:
     def _document(self, path: Path, name: str, tree: Mapping[str, Any]) -> Document | None:
         if "template" not in tree:
             return self._read(path, Document, {**tree, "name": name})
-        rendered = self._read(path, _Rendered, tree)
+        rendered = self._read(path, RenderedDocument, tree)
         text = self._text(path, rendered.template) if rendered else None
         return None if text is None else self._read(path, Document, {"name": name, "content": text})
 

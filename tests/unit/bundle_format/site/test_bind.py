@@ -1,5 +1,6 @@
 """A release and a site make a deployment, or every reason why they cannot."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from hypothesis import strategies as st
 
 from bundle_format.digest import digest_of
 from bundle_format.errors import FlotoError, ParameterError
+from bundle_format.release import model
 from bundle_format.release.deployment import Deployment
 from bundle_format.release.fields import Sealed
 from bundle_format.release.model import Choice, File, Image, Parameter, Release, Rule, Variant
 from bundle_format.release.rules import parse_rule
+from bundle_format.site import bind as bind_module
 from bundle_format.site.bind import bind
 from bundle_format.site.sitefile import Site, read_site
 
@@ -307,3 +310,9 @@ def test_a_release_of_any_shape_is_bound_or_refused_and_no_secret_told(objects: 
         bind(shop, site, {"password": "hunter2"}, KEY, lambda _: b"{{ domain }}{{ password }}")
     except FlotoError as error:
         assert "hunter2" not in error.message
+
+
+def test_the_specification_names_every_kind_and_no_other() -> None:
+    text = (Path(model.__file__).parent / "SPEC.md").read_text(encoding="utf-8")
+    (told,) = re.findall(r"Kinds: (.*?)\. A kind", text, re.DOTALL)
+    assert tuple(re.findall(r"`(\w+)`", told)) == bind_module.KINDS
