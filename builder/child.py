@@ -28,6 +28,9 @@ _INHERITED = (
     "LOGNAME",
     "TMPDIR",
     "SSH_AUTH_SOCK",
+    "DOCKER_CONFIG",
+    "DOCKER_CERT_PATH",
+    "DOCKER_TLS_VERIFY",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "HTTP_PROXY",
@@ -72,8 +75,11 @@ class Child:
         self._log = log
         self._task = task
 
-    def run(self, command: Sequence[str], content: BinaryIO | None = None) -> None:
-        """Run to the end, with `content` as its input; DefinitionError, with its last lines, unless it succeeds."""
+    def run(self, command: Sequence[str], content: BinaryIO | None = None, what: str = "") -> None:
+        """Run to the end, with `content` as its input; DefinitionError, with its last lines, unless it succeeds.
+
+        `what` is what the error calls it instead of the whole command.
+        """
         said: list[str] = []
         with self._started(command, content) as process:
             for line in self._lines(process):
@@ -82,7 +88,7 @@ class Child:
                 del said[:-LOG_TAIL]
         if process.returncode:
             tail = "".join(f"\n  {line}" for line in said)
-            raise DefinitionError(f"{' '.join(command)} failed with exit code {process.returncode}{tail}")
+            raise DefinitionError(f"{what or ' '.join(command)} failed with exit code {process.returncode}{tail}")
 
     @contextmanager
     def _started(self, command: Sequence[str], content: BinaryIO | None) -> Iterator[subprocess.Popen[bytes]]:

@@ -26,6 +26,9 @@ def add_gathering_options(parser: ArgumentParser) -> None:
     """Say where gathered blobs are kept, and which engine is asked."""
     parser.add_argument("--engine", metavar="ADDRESS", help="docker engine to build with; default: $DOCKER_HOST")
     parser.add_argument(
+        "--builder", choices=("buildkit", "engine"), help="of Dockerfiles; default: BuildKit where docker has it"
+    )
+    parser.add_argument(
         "--store", metavar="FOLDER", type=Path, help=f"what was gathered before; default: ${VARIABLE} or {_usual()}"
     )
 
@@ -42,6 +45,7 @@ def surroundings_of(arguments: Namespace, project: Project) -> Surroundings:
         engine=arguments.engine or os.environ.get("DOCKER_HOST"),
         env=os.environ,
         epoch=MADE,
+        builder=arguments.builder,
     )
 
 

@@ -5,20 +5,22 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
+from builder.child import settled_environment
 from builder.gathering.outside import Outside
 from builder.gathering.surroundings import Gathered, Surroundings
-from builder.images.building import Held, lent_name
+from builder.images.building import Held, ImageBuilder, lent_name
 from builder.images.contents import Contents
 from builder.images.oci import image_of, layers_of, read_config
 from builder.images.settled import settle
 from builder.language.evaluation import Build, FromEngine
 from builder.resolve import Resolution
+from builder.sources.buildkit import BuildKit
 from builder.sources.dockerfile import Context, build_image, read_context
 from builder.sources.engine import Engine
 from bundle_format.canonical import canonical, digest_of_value
 from bundle_format.digest import Digest
 from bundle_format.errors import DefinitionError
-from bundle_format.progress import Progress
+from bundle_format.progress import Progress, Task
 from bundle_format.release.model import Image
 from bundle_format.shown.sizes import size_text
 
@@ -111,7 +113,8 @@ class EngineImages:
         context = self._context(recipe, lent)
         bases = self._bases(name, recipe, lent)
         ids = {reference: base.content for reference, base in bases.items()}
-        key = context.key(Engine.kind, ids, surroundings.epoch)
+        builder = BuildKit.kind if self._outside.buildkit else Engine.kind
+        key = context.key(builder, ids, surroundings.epoch)
         if image := self._remembered(key, tag):
             return image
         held = self._build(name, context, bases, progress)
@@ -161,9 +164,17 @@ class EngineImages:
                 names[reference] = engine.lend_held(self._held_still(name, reference, base.content))
         with progress.task(f"building image {name}") as task, self._surroundings.log(f"image {name}", task) as log:
             try:
-                return build_image(context, names, epoch, engine, log)
+                return build_image(context, names, epoch, self._builder(task), log)
             except DefinitionError as error:
                 raise DefinitionError(f"image {name}: {error.message}", error.hint) from error
+
+    def _builder(self, task: Task) -> ImageBuilder:
+        engine, command = self._outside.engine, self._outside.buildkit
+        if command is None:
+            return engine
+        address = {"DOCKER_HOST": self._surroundings.engine} if self._surroundings.engine else {}
+        env = settled_environment(self._surroundings.env, self._surroundings.epoch, {"DOCKER_BUILDKIT": "1", **address})
+        return BuildKit(command, env, engine.find, task)
 
     def _shared(self, name: str, context: Context, bases: Mapping[str, _Base], built: Held) -> int:
         """How many of an image's layers are those of its base, which keep their times."""

@@ -1,6 +1,7 @@
 """The outside worlds that a project's sources are in, each reached only once it is needed."""
 
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from builder.child import settled_environment
 from builder.gathering.surroundings import Surroundings
 from builder.settings import Settings
+from builder.sources.buildkit import buildkit_command
 from builder.sources.engine import Engine
 from builder.sources.maven import MavenRepositories
 from builder.sources.maven_program import MavenProgram
@@ -16,6 +18,7 @@ from builder.web.client import Patience, Web
 from builder.web.logins import DockerLogins
 from builder.web.maven_settings import read_maven_file
 from builder.web.partial import Partials
+from bundle_format.errors import DefinitionError
 
 
 class Outside:
@@ -47,6 +50,12 @@ class Outside:
             return self._engine
 
     @property
+    def buildkit(self) -> Sequence[str] | None:
+        """How a build by BuildKit begins; None where the engine's own builder has to do."""
+        with self._lock:
+            return self._buildkit
+
+    @property
     def maven(self) -> MavenRepositories:
         """The project's Maven repositories."""
         with self._lock:
@@ -59,6 +68,16 @@ class Outside:
         surroundings = self._surroundings
         env = settled_environment(surroundings.env, surroundings.epoch, {})
         return MavenProgram(surroundings.store.root / "maven", file, self.maven.repositories, env)
+
+    @cached_property
+    def _buildkit(self) -> Sequence[str] | None:
+        wanted = self._surroundings.builder
+        command = buildkit_command(self._surroundings.env) if wanted != "engine" else None
+        if wanted == "buildkit" and command is None:
+            raise DefinitionError(
+                "there is no BuildKit here", "Install docker's plug-in buildx, or take --builder engine."
+            )
+        return command
 
     @cached_property
     def _engine(self) -> Engine:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from builder.artifact import Artifact
 from builder.ledger import Ledger
@@ -16,7 +17,10 @@ from bundle_format.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Where things are taken from and kept; `env` is what programs are run with, `epoch` the time of all they make."""
+    """Where things are taken from and kept; `env` is what programs are run with, `epoch` the time of all they make.
+
+    `builder` of Dockerfiles is `buildkit`, `engine`, or None: BuildKit where there is one.
+    """
 
     project: Project
     store: Store
@@ -25,6 +29,7 @@ class Surroundings:
     engine: str | None
     env: Mapping[str, str]
     epoch: int
+    builder: Literal["buildkit", "engine"] | None = None
 
     def has_image(self, image: Image) -> bool:
         """Whether the store holds everything of an image."""

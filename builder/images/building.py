@@ -34,9 +34,11 @@ class BuildOrder:
 
 
 class ImageBuilder(Protocol):
-    """What builds an image in an engine; `kind` tells builders apart that make other layers of the same order."""
+    """What builds an image in an engine."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """Which builder it is: others make other layers of the same order."""
 
     def build(self, order: BuildOrder, log: Callable[[str], None]) -> Held:
         """Build and return the image, which bears no name; `log` gets every line. DefinitionError if it fails."""
@@ -49,4 +51,4 @@ def lent_name(config: Digest) -> str:
 
 def failed_build(lines: list[str]) -> str:
     """What to say of a build that failed after saying `lines`."""
-    return "the build failed:\n" + "\n".join(f"  {line}" for line in lines[-LOG_TAIL:])
+    return "the build failed\n" + "\n".join(f"  {line}" for line in lines[-LOG_TAIL:])

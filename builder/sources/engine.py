@@ -4,7 +4,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, ClassVar
 
 import docker
 import requests
@@ -27,7 +27,7 @@ QUIET = 1800
 class Engine:
     """A docker engine at hand; DefinitionError, naming it, for whatever it refuses."""
 
-    kind = "engine"
+    kind: ClassVar[str] = "engine"
 
     def __init__(self, address: str | None) -> None:
         """`address` as docker's DOCKER_HOST; None is the engine's usual place on this machine."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -24,6 +25,7 @@ from builder.lock import Lock
 from builder.project import Project
 from builder.resolve import resolve
 from builder.settings import Settings
+from builder.sources.buildkit import buildkit_command
 from builder.web.client import Patience
 from bundle_format.errors import FlotoError
 from bundle_format.progress import Silence, Task
@@ -61,6 +63,12 @@ EVALUATION = Evaluation(
 )
 
 
+OLDER_DOCKER = "/usr/bin:/bin"
+"""Where Debian's docker is, which speaks to BuildKit without a plug-in."""
+
+Builder = Literal["engine", "buildkit"]
+
+
 class Notes(Silence):
     """Remembers what was noted, and which pieces of work there were."""
 
@@ -94,7 +102,9 @@ class Bench:
             (self.root / name).write_text(text, encoding="utf-8")
         (self.root / "tool" / "make").chmod(0o755)
 
-    def gather(self, kept: Path, evaluation: Evaluation = EVALUATION) -> tuple[Gathered, Notes]:
+    def gather(
+        self, kept: Path, evaluation: Evaluation = EVALUATION, builder: Builder = "engine"
+    ) -> tuple[Gathered, Notes]:
         notes = Notes()
         surroundings = Surroundings(
             project=Project(self.root),
@@ -102,8 +112,9 @@ class Bench:
             ledger=Ledger(kept / "ledger"),
             logs=kept / "logs",
             engine=self.address,
-            env={"PATH": "/usr/bin:/bin"},
+            env={"PATH": OLDER_DOCKER},
             epoch=946684800,
+            builder=builder,
         )
         with Outside(surroundings, Settings(), Patience()) as outside:
             resolution = resolve(evaluation, surroundings, outside, notes, lock=Lock())
@@ -115,10 +126,13 @@ def bench(tmp_path: Path, private_engine: PrivateEngine) -> Bench:
     return Bench(tmp_path, private_engine.address)
 
 
+@pytest.mark.parametrize("builder", ["engine", "buildkit"])
 def test_what_is_gathered_runs_and_is_reused_the_next_time(
-    bench: Bench, tmp_path: Path, private_engine: PrivateEngine
+    bench: Bench, tmp_path: Path, private_engine: PrivateEngine, builder: Builder
 ) -> None:
-    gathered, notes = bench.gather(tmp_path / "kept")
+    if builder == "buildkit" and not buildkit_command({"PATH": OLDER_DOCKER}):
+        pytest.skip("docker here does not speak to BuildKit")
+    gathered, notes = bench.gather(tmp_path / "kept", builder=builder)
     assert sorted(line.split(" ")[1] + line.rpartition(",")[2] for line in notes.lines) == [
         "app: assembled",
         "base: from the engine",
@@ -128,11 +142,11 @@ def test_what_is_gathered_runs_and_is_reused_the_next_time(
     ]
     lent = f"floto.invalid/lent:{gathered.images['app'].config.removeprefix('sha256:')}"
     assert private_engine.docker("run", "--rm", "--network=none", lent).splitlines() == ["hello", "today"]
-    again, notes = bench.gather(tmp_path / "kept")
+    again, notes = bench.gather(tmp_path / "kept", builder=builder)
     assert again == gathered
     assert all(line.endswith(", reused") for line in notes.lines)
     assert notes.tasks == []
-    assert (tmp_path / "kept" / "logs" / "image web.log").read_text(encoding="utf-8").startswith("Step 1/")
+    assert "RUN echo" in (tmp_path / "kept" / "logs" / "image web.log").read_text(encoding="utf-8")
 
 
 def test_made_anew_on_another_engine_the_layers_are_the_same(bench: Bench, tmp_path: Path) -> None:
