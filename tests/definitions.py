@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+from builder.language.evaluation import Evaluation
+from builder.language.limits import Limits
+from builder.language.worker import outcome
+
 _FILE = re.compile(r"(?m)^-- (\S+) --\n")
 
 
@@ -19,3 +23,10 @@ def write_project(folder: Path, files: dict[str, str]) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(content, encoding="utf-8", newline="\n")
     return folder
+
+
+def evaluated(folder: Path, definition: str) -> Evaluation:
+    """The Evaluation of a definition of one file, in this very process."""
+    kind, told = outcome(write_project(folder, {"site.star": definition}), Limits())
+    assert kind == "evaluation", told
+    return Evaluation.model_validate_json(told)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from bundle_format.release.fields import Open
 from bundle_format.release.model import Choice, DigestText, Parameter, Rule, Variant
 from bundle_format.release.value import Value
 
@@ -59,6 +60,13 @@ def _platform(text: str) -> str:
     return text
 
 
+def _exposed(text: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,5}(/(tcp|udp|sctp))?", text):
+        raise ValueError("must be a port such as 8080 or 53/udp")
+    return text
+
+
+Exposed = Annotated[Open, AfterValidator(_exposed)]
 Sha256 = Annotated[str, AfterValidator(_sha256)]
 Platform = Annotated[str, AfterValidator(_platform)]
 
@@ -107,7 +115,7 @@ class Build(Value):
     tag: str
     dockerfile: str = "Dockerfile"
     target: str | None = None
-    arguments: dict[str, str] = Field(default_factory=dict)
+    arguments: dict[str, Open] = Field(default_factory=dict)
     bases: dict[str, str] = Field(default_factory=dict)
     files: tuple[Placed, ...] = ()
     network: bool = False
@@ -124,13 +132,13 @@ class Assemble(Value):
     tag: str
     base: str | None = None
     layers: tuple[tuple[Placed, ...], ...] = ()
-    env: dict[str, str] = Field(default_factory=dict)
-    labels: dict[str, str] = Field(default_factory=dict)
+    env: dict[str, Open] = Field(default_factory=dict)
+    labels: dict[str, Open] = Field(default_factory=dict)
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
-    user: str | None = None
+    user: Open | None = None
     workdir: str | None = None
-    expose: tuple[str, ...] = ()
+    expose: tuple[Exposed, ...] = ()
     platform: Platform = "linux/amd64"
 
 
@@ -178,7 +186,7 @@ class Packer(Value):
 
     kind: Literal["packer"] = "packer"
     template: str
-    variables: dict[str, str] = Field(default_factory=dict)
+    variables: dict[str, Open] = Field(default_factory=dict)
     files: tuple[Placed, ...] = ()
 
 

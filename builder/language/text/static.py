@@ -2,13 +2,17 @@
 
 import ast
 from collections.abc import Iterator
+from typing import Final
 
 from builder.language.meaning.binding import unknown_argument
 from builder.language.prelude.words import words
 from builder.language.text.source import Source, Span
 from bundle_format.release.value import Fault
 
-CONDITION = "a late param() cannot be used in a condition: its value is known on site only; use choice()"
+_MAKING: Final = ("append", "extend", "format", "join")
+"""Methods that make something of their arguments, and ask nothing of them."""
+
+CONDITION: Final = "a late param() cannot be used in a condition: its value is known on site only; use choice()"
 
 
 def static_faults(source: Source) -> list[Fault]:
@@ -17,14 +21,21 @@ def static_faults(source: Source) -> list[Fault]:
 
 
 def compared_literals(source: Source) -> set[str | int]:
-    """Texts and numbers that the file compares something with: a late value might be among them on site."""
-    found: set[str | int] = set()
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.Compare):
-            for operand in (node.left, *node.comparators):
-                constants = (node.value for node in ast.walk(operand) if isinstance(node, ast.Constant))
-                found |= {value for value in constants if isinstance(value, str | int) and not isinstance(value, bool)}
-    return found
+    """Texts and numbers that the file compares or looks up something with: on site a late value might be one of them."""
+    asked = (node for node in ast.walk(source.tree) for operand in _operands(node) for node in ast.walk(operand))
+    constants = (node.value for node in asked if isinstance(node, ast.Constant))
+    return {value for value in constants if isinstance(value, str | int) and not isinstance(value, bool)}
+
+
+def _operands(node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.Compare():
+            return [node.left, *node.comparators]
+        case ast.Subscript():
+            return [node.slice]
+        case ast.Call(ast.Attribute(_, method), arguments) if method not in _MAKING:
+            return [argument for argument in arguments if isinstance(argument, ast.Constant)]
+    return []
 
 
 def _unknown_arguments(source: Source) -> Iterator[Fault]:

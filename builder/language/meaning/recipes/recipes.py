@@ -146,8 +146,6 @@ def read_image(call: Call, spot: Spot, product: str, version: str) -> Value | No
     if not bound.keys() & {"pull", "engine", "build", "base", "files"}:
         spot.fault("image() lacks 'pull', 'engine' or 'build', or 'base' and 'files' to assemble it")
         return None
-    if "expose" in bound and isinstance(bound["expose"], list):
-        bound["expose"] = [str(port) if isinstance(port, int) else port for port in bound["expose"]]
     tag = text(bound.get("tag", version), spot.at("tag"))
     bases = {
         name: base["name"]
