@@ -21,7 +21,7 @@ def static_faults(source: Source) -> list[Fault]:
 
 
 def compared_literals(source: Source) -> set[str | int]:
-    """Texts and numbers that the file compares or looks up something with: on site a late value might be one of them."""
+    """Texts and numbers that the file compares or looks up something with: a late value might be one of them."""
     asked = (node for node in ast.walk(source.tree) for operand in _operands(node) for node in ast.walk(operand))
     constants = (node.value for node in asked if isinstance(node, ast.Constant))
     return {value for value in constants if isinstance(value, str | int) and not isinstance(value, bool)}
