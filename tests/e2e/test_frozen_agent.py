@@ -30,7 +30,11 @@ def test_it_runs_where_there_is_no_python(agent: Path, debian: Path, tmp_path: P
     (tmp_path / "floto-agent").chmod(0o755)
     assert not list(tmp_path.glob("usr/bin/python*"))
     done = subprocess.run(
-        ["chroot", tmp_path, "/floto-agent", "--version"], env={}, capture_output=True, text=True, check=False
+        ["/usr/sbin/chroot", tmp_path, "/floto-agent", "--version"],
+        env={},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (0, f"floto-agent {__version__}\n")
 
