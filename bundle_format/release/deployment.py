@@ -114,11 +114,11 @@ class Log(Value):
 
 
 class Container(Value):
-    """A container as it shall run on its host."""
+    """A container as it shall run on its host; an external one exists there, is not ours and may lack an image."""
 
     name: str
     host: str
-    image: str
+    image: str = ""
     command: tuple[Open, ...] | None = None
     entrypoint: tuple[Open, ...] | None = None
     env: dict[VariableName, Text] = Field(default_factory=dict)
@@ -153,6 +153,12 @@ class Container(Value):
     labels: dict[LabelName, Open] = Field(default_factory=dict)
     protect: Literal["no", "stop", "replace", "purge"] = "no"
     external: bool = False
+
+    @model_validator(mode="after")
+    def _made_of_something(self) -> "Container":
+        if not self.image and not self.external:
+            raise ValueError("lacks an image, and is not external")
+        return self
 
 
 class Schedule(Value):

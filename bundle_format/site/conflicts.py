@@ -36,7 +36,8 @@ def _unknown_names(deployment: Deployment, declared: Mapping[str, Collection[str
     ordered = [*declared["container"], *declared["task"]]
     for path, container in _runs(deployment):
         yield from _unknown((*path, "host"), "host", [container.host], declared["host"])
-        yield from _unknown((*path, "image"), "image", [container.image], declared["image"])
+        if container.image:
+            yield from _unknown((*path, "image"), "image", [container.image], declared["image"])
         yield from _unknown((*path, "after"), "container or task", container.after, ordered)
         networks = [attachment.network for attachment in container.networks]
         yield from _unknown((*path, "networks"), "network", networks, declared["network"])

@@ -87,7 +87,8 @@ def _located(path: Path, message: str, context: Context) -> Fault:
     spot = Spot(call, context)
     while inner and inner[0] in _LAYERS:
         del inner[0]
-    if inner and spot.is_marked(inner[0]):
+    told = context.faulty.get((call.word, call.name), set())
+    if inner[0] in told if inner else told:
         return _TOLD
     trail = context.trails.get((call.word, call.name), {})
     way = next(((*trail[key], *inner[cut:]) for cut in (2, 1) if (key := tuple(inner[:cut])) in trail), tuple(inner))

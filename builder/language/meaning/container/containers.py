@@ -24,7 +24,11 @@ from builder.language.running.hearing import Call
 
 def read_container(call: Call, spot: Spot) -> dict[str, Any]:
     """`container()` as the tree of a Container."""
-    return _container(bind(words()["container"], call.given, call.named, spot), spot)
+    bound = bind(words()["container"], call.given, call.named, spot)
+    if "image" not in bound and not bound.get("external"):
+        spot.fault("container() lacks 'image'; only an external one has none")
+        spot.mark("image")
+    return _container(bound, spot)
 
 
 def read_task(call: Call, spot: Spot) -> dict[str, Any]:
