@@ -14,7 +14,7 @@ from bundle_format.digest import Digest
 from bundle_format.layout.frames import FRAME, Frame, PackedFrame, pack, plain_frame
 from bundle_format.progress import Silence
 from bundle_format.reader import open_bundle
-from bundle_format.release.model import File, Release
+from bundle_format.release.model import File, Release, Variant
 from bundle_format.split import split
 from bundle_format.trust.trust import trust_in
 from bundle_format.writer import Carried, Heading, draft_bundle
@@ -78,7 +78,7 @@ def large_bundle(path: Path, count: int, form: Callable[[bytes], bytes]) -> Blob
         evaluator="test",
         sources={},
         files={"disk.img": File(digest=blob.digest, size=blob.size)},
-        variants=(),
+        variants=(Variant(when={}, objects={}),),
     )
     carried = Carried(blob, "machine-image", [one.frame for one in packed()], packed)
     draft = draft_bundle(release, [carried], Heading(channel="stable", sequence=1, issued=ISSUED), [])
