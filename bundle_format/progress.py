@@ -1,7 +1,7 @@
 """How long work tells of its advance: a Protocol that the command line implements, and one that says nothing."""
 
-from contextlib import AbstractContextManager, contextmanager
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 
@@ -26,7 +26,7 @@ class Silence:
     """A Progress that says nothing: the default of libraries and tests."""
 
     @contextmanager
-    def task(self, what: str, total: int | None = None) -> Iterator["Silence"]:
+    def task(self, what: str, total: int | None = None) -> Iterator["Silence"]:  # noqa: ARG002
         """Open a task nobody hears of."""
         yield self
 
