@@ -34,6 +34,22 @@ def plain(value: Any, spot: Spot) -> Any:
     return None
 
 
+def facts(value: Any, spot: Spot) -> Any:
+    """As `plain`, but what words returned is there with the attributes that it shows: a host's name and address."""
+    return plain(_shown(value), spot)
+
+
+def _shown(value: Any) -> Any:
+    match value:
+        case {"_word": _, "name": _}:
+            return {name: value[name] for name in ("name", "address", "file") if value.get(name) is not None}
+        case dict():
+            return {key: _shown(member) for key, member in value.items()}
+        case list():
+            return [_shown(member) for member in value]
+    return value
+
+
 def open_value(value: Any, spot: Spot) -> Any:
     """As `plain`, but nothing late: it is needed before any site is known."""
     tree = plain(value, spot)

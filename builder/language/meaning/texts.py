@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from builder.language.meaning.binding import Readers, bind, read_fields
-from builder.language.meaning.scalars import mode, plain, text, told
+from builder.language.meaning.scalars import facts, mode, plain, text, told
 from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
 from builder.language.running.hearing import Call
@@ -12,7 +12,7 @@ from bundle_format.release.templates import template_faults
 
 _TEXT: Final[Readers] = {
     "src": ("file", text),
-    "vars": ("vars", plain),
+    "vars": ("vars", facts),
     "mode": ("mode", mode),
     "uid": ("uid", plain),
     "gid": ("gid", plain),

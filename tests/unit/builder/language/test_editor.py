@@ -46,7 +46,7 @@ es = image("elastic", pull = "elastic:8").nam
         (3, 'No parameter named "cpu"'),
         (
             4,
-            'Argument of type "Literal[\'web\']" cannot be assigned to parameter "image" of type "Image"'
+            'Argument of type "Literal[\'web\']" cannot be assigned to parameter "image" of type "Image | None"'
             ' in function "container"',
         ),
         (
