@@ -3,6 +3,7 @@
 import contextlib
 import os
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,7 @@ LOG_TAIL = 20
 """Lines of a failed program's output that its error shows."""
 
 _HEARTBEAT = 0.5
+_COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _INHERITED = (
     "PATH",
     "HOME",
@@ -128,7 +130,7 @@ class Child:
             if line is None:
                 break
             if line:
-                yield line.rstrip()
+                yield _COLOUR.sub("", line.rstrip())
         process.wait()
 
     def _program(self, name: str) -> str:

@@ -36,7 +36,7 @@ def add_gathering_options(parser: ArgumentParser) -> None:
 def surroundings_of(arguments: Namespace, project: Project) -> Surroundings:
     """What the options and the environment say."""
     told = arguments.store or os.environ.get(VARIABLE)
-    root = Path(told) if told else _usual()
+    root = Path(told).absolute() if told else _usual()
     return Surroundings(
         project=project,
         store=Store(root),

@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 
-from builder.child import settled_environment
 from builder.gathering.surroundings import Surroundings
 from builder.settings import Settings
 from builder.sources.buildkit import buildkit_command
@@ -66,8 +65,8 @@ class Outside:
         """Maven itself, with the same repositories."""
         _, file = self._maven
         surroundings = self._surroundings
-        env = settled_environment(surroundings.env, surroundings.epoch, {})
-        return MavenProgram(surroundings.store.root / "maven", file, self.maven.repositories, env)
+        maven = self.maven
+        return MavenProgram(surroundings.store.root / "maven", file, maven.repositories, maven.logins, surroundings.env)
 
     @cached_property
     def _buildkit(self) -> Sequence[str] | None:

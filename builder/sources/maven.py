@@ -49,6 +49,11 @@ class MavenRepositories:
         self.repositories = tuple(repositories) or (*file.repositories, CENTRAL)
         self._places = [_place(repository, web, file, env) for repository in self.repositories]
 
+    @property
+    def logins(self) -> Mapping[str, Login]:
+        """Who logs in where: by the id of the repository, or of the mirror that stands for it."""
+        return {place.id: place.login for place in self._places if place.login}
+
     def fetch(self, wanted: Coordinates, pinned: Digest | None, progress: Progress) -> MavenFetched:
         """Bring a file into the store: from the first repository that has it, or the newest build of a SNAPSHOT.
 
@@ -91,8 +96,10 @@ class MavenRepositories:
 class _Place:
     """A repository where it really is, mirrors followed: a server, or a folder."""
 
-    def __init__(self, repository: MavenRepository, url: str, login: Login | None, web: Web) -> None:
+    def __init__(self, repository: MavenRepository, id_: str, url: str, login: Login | None, web: Web) -> None:
         self.repository = repository
+        self.id = id_
+        self.login = login
         self.shown = url
         self._web = web
         self._authority = Known(basic(login) if login else "")
@@ -137,7 +144,7 @@ def _place(repository: MavenRepository, web: Web, file: MavenFile, env: Mapping[
         login: Login | None = Login(env[f"{variable}_USER"], env.get(f"{variable}_PASSWORD", ""))
     else:
         login = file.servers.get(name)
-    return _Place(repository, mirror.url if mirror else repository.url, login, web)
+    return _Place(repository, name, mirror.url if mirror else repository.url, login, web)
 
 
 def _checksum(place: _Place, path: str) -> tuple[str, str] | None:

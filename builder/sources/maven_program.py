@@ -10,6 +10,7 @@ from pathlib import Path
 from builder.child import Child
 from builder.coordinates import Coordinates
 from builder.settings import MavenRepository
+from builder.web.logins import Login
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Task
 
@@ -23,12 +24,18 @@ class MavenProgram:
     """The program `mvn` with a local repository of our own, so that nothing of the machine's gets in."""
 
     def __init__(
-        self, local: Path, settings: Path, repositories: Sequence[MavenRepository], env: Mapping[str, str]
+        self,
+        local: Path,
+        settings: Path,
+        repositories: Sequence[MavenRepository],
+        logins: Mapping[str, Login],
+        env: Mapping[str, str],
     ) -> None:
-        """`settings` is the settings.xml with mirrors and credentials, if there is one."""
+        """`settings` is the user's settings.xml, if there is one; `logins` are by ids of repositories or mirrors."""
         self._local = local
         self._settings = settings
         self._repositories = repositories
+        self._logins = logins
         self._env = env
 
     def closure(self, wanted: Coordinates, log: Callable[[str], None], task: Task) -> list[Coordinates]:
@@ -36,10 +43,11 @@ class MavenProgram:
         with _RUNNING, tempfile.TemporaryDirectory(prefix="floto-maven-") as name:
             folder = Path(name)
             (folder / "pom.xml").write_bytes(self._project(wanted))
-            options = ["-s", str(self._settings)] if self._settings.is_file() else []
-            command = ["mvn", "-B", "-q", "-ntp", *options, f"-Dmaven.repo.local={self._local}", _PLUGIN]
+            (folder / "logins.xml").write_bytes(self._login_settings())
+            options = ["-gs", str(self._settings)] if self._settings.is_file() else []
+            command = ["mvn", "-B", "-q", "-ntp", *options, "-s", "logins.xml", f"-Dmaven.repo.local={self._local}"]
             try:
-                Child(folder, self._env, log, task).run([*command, "-DoutputFile=closure", "-Dstyle.color=never"])
+                Child(folder, self._env, log, task).run([*command, _PLUGIN, "-DoutputFile=closure"], what="Maven")
             except DefinitionError as error:
                 raise DefinitionError(f"the dependencies of {wanted} are not to be had: {error.message}") from error
             text = (folder / "closure").read_text(encoding="utf-8")
@@ -67,6 +75,14 @@ class MavenProgram:
         _say(dependency, {"groupId": wanted.group, "artifactId": wanted.artifact, "version": wanted.version})
         _say(dependency, {"type": wanted.type, "classifier": wanted.classifier})
         return bytes(ET.tostring(project, encoding="utf-8"))
+
+    def _login_settings(self) -> bytes:
+        """Settings with the passwords that we have found, for Maven looks in fewer places; the folder is ours alone."""
+        settings = ET.Element("settings")
+        servers = ET.SubElement(settings, "servers")
+        for name, login in self._logins.items():
+            _say(ET.SubElement(servers, "server"), {"id": name, "username": login.user, "password": login.password})
+        return bytes(ET.tostring(settings, encoding="utf-8"))
 
 
 def _say(element: ET.Element, texts: Mapping[str, str]) -> ET.Element:

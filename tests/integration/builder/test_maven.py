@@ -209,7 +209,7 @@ def test_maven_tells_what_an_artifact_needs_at_run_time(tmp_path: Path) -> None:
     with FaultyServer(folder(DEBIAN)) as server:
         repositories = [MavenRepository(id="central", url=server.url)]
         env = settled_environment({"PATH": "/usr/bin:/bin"}, 0, {})
-        program = MavenProgram(tmp_path / "local", tmp_path / "settings.xml", repositories, env)
+        program = MavenProgram(tmp_path / "local", tmp_path / "settings.xml", repositories, {}, env)
         resolver = Coordinates("org.apache.maven.resolver", "maven-resolver-impl", "1.6.3")
         said: list[str] = []
         found = program.closure(resolver, said.append, Silence())
@@ -221,6 +221,6 @@ def test_maven_tells_what_an_artifact_needs_at_run_time(tmp_path: Path) -> None:
 
 
 def test_without_maven_its_absence_is_told(tmp_path: Path) -> None:
-    program = MavenProgram(tmp_path / "local", tmp_path / "settings.xml", [], {"PATH": str(tmp_path)})
+    program = MavenProgram(tmp_path / "local", tmp_path / "settings.xml", [], {}, {"PATH": str(tmp_path)})
     with pytest.raises(DefinitionError, match=r"the dependencies of com\.acme:app:1:jar are not to be had: mvn cannot"):
         program.closure(Coordinates("com.acme", "app", "1"), print, Silence())
