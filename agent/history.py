@@ -93,6 +93,11 @@ class Receipt(Value):
         """Whether its release is what the site runs since."""
         return self.outcome != "taken back"
 
+    @property
+    def restores(self) -> bool:
+        """Whether volumes were set back to backups."""
+        return any(step.action.kind == "restore" for step in self.undertaking.plan.steps)
+
 
 class History(Value):
     """The receipts of a site, oldest first."""
@@ -122,20 +127,23 @@ class History(Value):
         return next((receipt for receipt in self._installed() if receipt.undertaking.source.version == version), None)
 
     def tasks_done(self, version: str) -> frozenset[tuple[str, Digest]]:
-        """Name and spec of every task that has run for this version and was not taken back since.
+        """Name and spec of every task that has run for this version and whose effects were not set back since.
 
-        One that went to another version and restored backups on its way has undone the tasks of the version it left.
+        Going back to a release with backups restored undoes the tasks of all that came after it.
         """
-        done: set[tuple[str, Digest]] = set()
+        counting: list[Receipt] = []
         for receipt in self.receipts:
-            if not receipt.installed:
-                continue
-            undertaking = receipt.undertaking
-            if any(step.action.kind == "restore" for step in undertaking.plan.steps):
-                done.clear()
-            if undertaking.source.version == version:
-                done |= {(name, undertaking.tasks[name].spec) for name in receipt.tasks}
-        return frozenset(done)
+            if receipt.installed and receipt.restores:
+                while counting and not _same(counting[-1], receipt):
+                    counting.pop()
+            if receipt.installed:
+                counting.append(receipt)
+        return frozenset(
+            (name, receipt.undertaking.tasks[name].spec)
+            for receipt in counting
+            if receipt.undertaking.source.version == version
+            for name in receipt.tasks
+        )
 
     def _installed(self) -> Iterable[Receipt]:
         return (receipt for receipt in reversed(self.receipts) if receipt.installed)

@@ -48,7 +48,8 @@ def stage(bundle: Bundle, store: Store, wanted: Collection[Digest], progress: Pr
     """Copy what the store lacks, or rebuild it from a patch, in the order of the bundle.
 
     What is whole already is not read again, so an interrupted stage goes on where it was. MissingError as `require`
-    tells, before anything is written.
+    tells, before anything is written; DamageError when a byte of the bundle is not as it was signed, be it one that
+    the site does not need: only what it holds already is not read.
     """
     require(bundle, store, wanted)
     named = set(wanted)
@@ -56,6 +57,10 @@ def stage(bundle: Bundle, store: Store, wanted: Collection[Digest], progress: Pr
     with progress.task("stage", sum(entry.size for entry in missing)) as task:
         for entry in missing:
             _stage(bundle, store, entry, task)
+    held = {digest for digest in bundle.entries if digest in store}
+    damages = [damage for damage in bundle.verify(progress, beside=held) if not damage.healed]
+    if damages:
+        raise DamageError("the bundle is damaged:\n  " + "\n  ".join(map(str, damages)), "Fetch another copy.")
 
 
 def _stage(bundle: Bundle, store: Store, entry: Entry, task: Task) -> None:

@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from functools import cached_property
 from itertools import chain
@@ -161,9 +161,12 @@ class Bundle:
         stream.write(list_of(wanted))
         stream.writelines(self.verified_frame(number, self.stored_frame(number)) for number in wanted)
 
-    def verify(self, progress: Progress) -> list[Damage]:
-        """Read every byte once and tell all damage, in the order of the file; nothing when it is as it was signed."""
-        return list(find_damage(self._copies, self._head, self._pool, progress))
+    def verify(self, progress: Progress, beside: Container[Digest] = ()) -> list[Damage]:
+        """Read every byte once and tell all damage, in the order of the file; nothing when it is as it was signed.
+
+        The content of the blobs `beside` is left out: whoever asks has read it already.
+        """
+        return list(find_damage(self._copies, self._head, self._pool, progress, beside))
 
     @cached_property
     def _offsets(self) -> "array[int]":

@@ -1,6 +1,6 @@
 """Looking at every byte of a bundle: what is damaged, and where that is."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bundle_format.digest import Digest
@@ -36,10 +36,13 @@ class Damage:
         return f"{self.what}{whose}: {where}{' (another copy has it)' if self.healed else ''}"
 
 
-def find_damage(copies: Sequence[Medium], head: Head, pool: Workers, progress: Progress) -> Iterator[Damage]:
+def find_damage(
+    copies: Sequence[Medium], head: Head, pool: Workers, progress: Progress, beside: Container[Digest] = ()
+) -> Iterator[Damage]:
     """Read the first copy once and compare every byte; what is wrong is looked for in the other copies.
 
-    Of a pipe, what went by before is left out: it was verified when it was read.
+    Left out is the content of the blobs `beside` which somebody asks, for they were read and verified elsewhere. Of a
+    pipe, what went by before is left out: it was verified when it was read.
     """
     first, *others = copies
 
@@ -54,9 +57,13 @@ def find_damage(copies: Sequence[Medium], head: Head, pool: Workers, progress: P
             for extent in bad
         ]
 
-    ahead = (extent for extent in file_extents(head) if extent.offset >= first.position)
-    with progress.task("verifying", head.page.total) as task:
-        for size, found in pool.in_order(damage_in, map(read, _runs(ahead))):
+    def asked(extent: Extent) -> bool:
+        elsewhere = extent.number >= 0 and extent.entry is not None and extent.entry.digest in beside
+        return extent.offset >= first.position and not elsewhere
+
+    ahead = sum(extent.size for extent in filter(asked, file_extents(head)))
+    with progress.task("verifying", ahead) as task:
+        for size, found in pool.in_order(damage_in, map(read, _runs(filter(asked, file_extents(head))))):
             task.advance(size)
             yield from found
     if _read(first, Extent(head.page.total, 1, "")):
@@ -69,7 +76,7 @@ def _runs(extents: Iterable[Extent]) -> Iterator[Run]:
     run: Run = []
     size = 0
     for extent in extents:
-        if run and size + extent.size > FRAME:
+        if run and (size + extent.size > FRAME or run[-1].offset + run[-1].size != extent.offset):
             yield run
             run, size = [], 0
         run.append(extent)

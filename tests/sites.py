@@ -17,31 +17,18 @@ from agent.planning.plan import make_plan
 from agent.planning.view import Wishes
 from agent.state import SiteState
 from agent.steps import Plan
-from bundle_format.digest import Digest
 from bundle_format.progress import Silence
 from bundle_format.release.deployment import Access, Deployment
 from bundle_format.release.late import substitute
 from bundle_format.release.model import Image, Release, Variant
 from bundle_format.store import Store
+from tests.bundles import Shelved
 from tests.fakes import FakeClock, FakeDaemon, FakeEngine, Moment
 from tests.images import layer, make_image
 
 OWNER = Owner("shop", "krakow-1")
 NOTHING = Wishes()
 Hook = Callable[[Moment], None]
-
-
-class StoreShelf:
-    """Lets images for tests be made right in a store."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def put(self, content: bytes) -> Digest:
-        return self._store.add_bytes(content).digest
-
-    def size(self, digest: Digest) -> int:
-        return self._store.size(digest)
 
 
 class FakeSite:
@@ -59,7 +46,7 @@ class FakeSite:
         """A small image in the site's store; its programs are those that a FakeDaemon knows."""
         content = layer({f"app/{name}": f"{name} {version}".encode()})
         return make_image(
-            StoreShelf(self.store), f"shop/{name}:{version}", [content], **{"Cmd": ["sleep", "inf"], **config}
+            Shelved(self.store), f"shop/{name}:{version}", [content], **{"Cmd": ["sleep", "inf"], **config}
         )
 
     def deployment(self, version: str = "2024.1", **trees: Any) -> Deployment:

@@ -132,7 +132,7 @@ class Transaction:
             check_still_well(means.engine(host), name, restarts[host, name], means.redact)
 
     def _fail(self, error: BaseException) -> None:
-        """Act on a failure as the undertaking says; returns only for a fault of our own, which keeps its traceback."""
+        """Act on a failure as the undertaking says; returns where the failure itself shall reach the person."""
         causes = list(error.causes.values()) if isinstance(error, StepsFailedError) else [error]
         if not isinstance(error, StepsFailedError):
             self._note(Failed(step=None, why=told(error)))
@@ -148,7 +148,9 @@ class Transaction:
         for cause in causes:
             if not isinstance(cause, FlotoError | KeyboardInterrupt | OSError):
                 return
-        untouched = phase in (Phase.STAGE, Phase.LOAD, Phase.PREPARE)
+        if phase is Phase.STAGE:
+            return  # nothing was done yet: a damaged bundle keeps its own exit code
+        untouched = phase in (Phase.LOAD, Phase.PREPARE)
         what = "nothing that runs was touched" if untouched else "what ran before runs again"
         raise RolledBackError(f"{why}\ntaken back: {what}", _hint(causes)) from error
 

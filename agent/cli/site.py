@@ -12,13 +12,13 @@ from pathlib import Path
 from agent.cli.places import state_of
 from agent.floor import FLOOR
 from agent.folder import Folder, open_folder
-from agent.history import Source
-from agent.intent import Keeper
+from agent.history import Receipt, Source, read_history
+from agent.intent import Keeper, from_store
 from agent.labels import Owner
 from agent.observe import at_once
 from agent.planning.view import Wishes
 from agent.targets.engine import Engine
-from bundle_format.errors import TargetError
+from bundle_format.errors import FlotoError, TargetError
 from bundle_format.reader import Bundle
 from bundle_format.release.deployment import Host
 from bundle_format.store import Store
@@ -67,6 +67,30 @@ def admit(trust: Trust, bundle: Bundle, site: str) -> tuple[str, ...]:
     index = bundle.index
     offer = Offer(index.sequence, bundle.page.index_digest, index.issued, index.expires, index.sites)
     return trust.admit(bundle.signers, offer, clock=int(time.time()), site=site)
+
+
+def installed(site: Site) -> Receipt:
+    """The receipt of the release that runs here; FlotoError where none was applied yet."""
+    current = read_history(site.folder).current
+    if current is None:
+        raise FlotoError(
+            f"nothing was applied here yet (state folder {site.folder.root})",
+            "Apply a bundle, or name the site's state folder with --state.",
+        )
+    return current
+
+
+def secrets_of(site: Site, source: Source) -> tuple[str, ...] | None:
+    """The secrets of a release in the store, None where they cannot be read without asking."""
+    try:
+        return from_store(source, site.store, site.keeper(None)).secrets
+    except FlotoError:
+        return None
+
+
+def owner_of(source: Source) -> Owner:
+    """For whom the engines of a release are asked."""
+    return Owner(source.product, source.site)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What is in a bundle, as text and as JSON."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from bundle_format.digest import Digest
@@ -9,6 +9,7 @@ from bundle_format.layout.preamble import Kind
 from bundle_format.reader import Bundle
 from bundle_format.release.model import Image, Parameter
 from bundle_format.shown.sizes import size_text
+from bundle_format.shown.table import table
 from bundle_format.trust.admission import DAY, day
 
 
@@ -65,9 +66,9 @@ def bundle_lines(place: str, bundle: Bundle, now: int) -> Iterator[str]:
         when = ", ".join(f"{name} = {value}" for name, value in variant.when.items()) or "always"
         counts = (f"{len(named)} {kind}" for kind, named in sorted(variant.objects.items()) if named)
         yield f"  variant   {when}: {', '.join(counts)}"
-    yield from _table("images", [_image_row(name, image, bundle) for name, image in release.images.items()])
-    yield from _table("parameters", [_parameter_row(name, one) for name, one in release.parameters.items()])
-    yield from _table("files", [(name, size_text(file.size)) for name, file in release.files.items()])
+    yield from table("images", sorted([_image_row(name, image, bundle) for name, image in release.images.items()]))
+    yield from table("parameters", sorted([_parameter_row(name, one) for name, one in release.parameters.items()]))
+    yield from table("files", sorted([(name, size_text(file.size)) for name, file in release.files.items()]))
 
 
 def _terms(index: Index) -> Iterator[str]:
@@ -95,12 +96,3 @@ def _stored(digest: Digest, bundle: Bundle) -> int:
 def _parameter_row(name: str, parameter: Parameter) -> tuple[str, ...]:
     default = "must be given" if parameter.default is None else f"default {parameter.default}"
     return name, parameter.type, default, parameter.doc
-
-
-def _table(title: str, rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    rows = sorted(rows)
-    if rows:
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        yield f"{title}:"
-        for row in rows:
-            yield "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -13,12 +13,10 @@ from agent.applying.settle import settle
 from agent.applying.transaction import Conduct, Remember
 from agent.cli.changes.outlook import Outlook
 from agent.cli.changes.stopping import WallClock, stoppable
-from agent.cli.site import Site, engines_of
+from agent.cli.site import Site, engines_of, owner_of, secrets_of
 from agent.history import Operation, Receipt, Source, Undertaking
-from agent.intent import from_store
-from agent.labels import Owner
 from bundle_format import __version__
-from bundle_format.errors import ExitCode, FlotoError, NeedsPersonError
+from bundle_format.errors import ExitCode, NeedsPersonError, RolledBackError
 from bundle_format.terminal import Terminal
 
 
@@ -37,7 +35,15 @@ def add_change_options(parser: ArgumentParser) -> None:
     parser.add_argument("--window", type=_length, metavar="TIME", help="be done with the switch by then: 90m, 2h")
 
 
-def settle_before(site: Site, arguments: Namespace, terminal: Terminal, *, back: bool = False) -> Receipt | None:
+def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
+    """End what an interrupted agent has left, so that something new can begin; NeedsPersonError when it cannot."""
+    try:
+        settle_now(site, arguments, terminal)
+    except RolledBackError as error:
+        terminal.warn(f"{error.message}\ngoing on with what you asked for now")
+
+
+def settle_now(site: Site, arguments: Namespace, terminal: Terminal, *, back: bool = False) -> Receipt | None:
     """End what an interrupted agent has left, and say how; None where there was nothing."""
     course = read_course(site.folder.journal)
     if course is None or course.outcome is not None:
@@ -48,14 +54,14 @@ def settle_before(site: Site, arguments: Namespace, terminal: Terminal, *, back:
 
         @contextmanager
         def equip(undertaking: Undertaking) -> Iterator[Means]:
-            with engines_of(undertaking.hosts, _owner(undertaking.source)) as (engines, _):
+            with engines_of(undertaking.hosts, owner_of(undertaking.source)) as (engines, _):
                 yield Means(
                     transaction=undertaking.transaction,
                     engines=engines,
                     store=site.store,
                     clock=WallClock(stop),
                     progress=terminal.progress(),
-                    redact=Redactor(_secrets_again(site, undertaking.source)),
+                    redact=Redactor(secrets_of(site, undertaking.source)),
                     outputs=site.folder.tasks,
                     stop=stop,
                 )
@@ -150,18 +156,6 @@ def _conduct(arguments: Namespace) -> Conduct:
     return Conduct(
         at_once=getattr(arguments, "max_parallel", 4), until=time.time() + window if window is not None else None
     )
-
-
-def _secrets_again(site: Site, source: Source) -> tuple[str, ...] | None:
-    """The secrets of a release in the store, None where they cannot be read without asking."""
-    try:
-        return from_store(source, site.store, site.keeper(None)).secrets
-    except FlotoError:
-        return None
-
-
-def _owner(source: Source) -> Owner:
-    return Owner(source.product, source.site)
 
 
 def _told(undertaking: Undertaking) -> str:

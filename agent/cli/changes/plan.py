@@ -6,7 +6,7 @@ from pathlib import Path
 
 from agent.cli.bundles.opening import add_bundle_options, opened
 from agent.cli.changes.outlook import outlook_of
-from agent.cli.site import add_site_option, add_wish_options, site_of, wishes_of
+from agent.cli.site import add_site_option, add_wish_options, admit, site_of, wishes_of
 from agent.intent import from_bundle
 from bundle_format.errors import ExitCode
 from bundle_format.terminal import Terminal, Verb
@@ -31,10 +31,12 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
     with opened(arguments, terminal) as bundle:
         intent = from_bundle(bundle, arguments.site, site.store, site.keeper(terminal))
+        notes = admit(site.trust.load()[0], bundle, intent.source.site)
         with outlook_of(site, intent, wishes_of(arguments)) as outlook:
             if arguments.json:
-                terminal.json(outlook.to_json())
+                terminal.json({**outlook.to_json(), "notes": list(notes)})
             else:
+                terminal.say("\n".join(f"note: {note}" for note in notes))
                 outlook.tell(terminal)
             if arguments.out:
                 arguments.out.write_text(json.dumps(outlook.to_json(), indent=2) + "\n", encoding="utf-8", newline="\n")

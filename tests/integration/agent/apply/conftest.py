@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,9 +62,19 @@ class Agent:
         return output + messages
 
     def page(self, port: int = 8080) -> str:
-        """What the front of the shop answers inside the engine's network."""
-        fetch = self.engine.inside("busybox", "wget", "-q", "-T", "2", "-O", "-", f"http://127.0.0.1:{port}/index.html")
-        return subprocess.run(fetch, capture_output=True, text=True, check=False).stdout
+        """What the front of the shop answers inside the engine's network; empty when it does not."""
+        url = f"http://127.0.0.1:{port}/index.html"
+        fetch = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=2).read().decode())"
+        command = self.engine.inside(sys.executable, "-c", fetch)
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    @contextmanager
+    def inside(self, program: str) -> Iterator[None]:
+        """A Python program on the engine's host, which says a line when it is ready; it ends with its input."""
+        command = self.engine.inside(sys.executable, "-c", f"{program}\nimport sys; sys.stdin.read()")
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout and process.stdout.readline()
+            yield
 
     def ids(self) -> dict[str, str]:
         """The containers on the engine, by name."""

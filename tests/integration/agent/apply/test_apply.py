@@ -1,11 +1,19 @@
 """Bundles applied to a real engine, as a person does it."""
 
+import json
+import shutil
+import signal
+import time
+from pathlib import Path
+
 import pytest
 
-from tests.corner_shop import make_shop
+from tests.corner_shop import PAGE, SECRET, make_shop, write_site
 from tests.integration.agent.apply.conftest import Agent
 
 pytestmark = pytest.mark.engine
+
+LOG = "cat", "/data/log"
 
 
 def test_a_release_is_applied_and_applied_again_changes_nothing(site: Agent) -> None:
@@ -18,3 +26,175 @@ def test_a_release_is_applied_and_applied_again_changes_nothing(site: Agent) -> 
 
     assert "nothing to do" in site.run("apply", bundle)
     assert site.ids() == before
+    assert site.engine.docker("exec", "base", *LOG) == "2024.1"
+
+
+def test_a_changed_template_replaces_just_what_uses_it_and_the_plan_tells_the_line(site: Agent) -> None:
+    site.run("apply", make_shop(site.folder), "--yes")
+    before = site.ids()
+    changed = make_shop(site.folder, sequence=2, page=PAGE.replace("version {{", "release {{"))
+
+    planned = json.loads(site.run("plan", changed, "--json"))
+    replaced = [step for step in planned["plan"]["steps"] if step["action"]["kind"] == "replace"]
+    assert [step["why"] for step in replaced] == [["file /srv/www/index.html changed: line 2"]]
+    site.run("plan", changed, "--detailed-exitcode", code=40)
+    assert site.ids() == before
+
+    site.run("apply", changed, "--yes")
+    assert "release 2024.1" in site.page()
+    after = site.ids()
+    assert {name for name in after if after[name] != before[name]} == {"front"}
+    assert site.engine.docker("exec", "base", *LOG) == "2024.1"
+
+
+def test_a_release_that_does_not_become_healthy_is_taken_back_with_its_data(site: Agent) -> None:
+    site.run("apply", make_shop(site.folder), "--yes")
+    before = site.ids()
+    broken = make_shop(site.folder, "2024.2", 2, healthy=False)
+
+    said = site.run("apply", broken, "--yes", code=30)
+
+    assert "front is not well after 15 s: running, unhealthy" in said
+    assert "what ran before runs again" in said
+    assert "version 2024.1" in site.page()
+    assert site.engine.docker("exec", "base", *LOG) == "2024.1"
+    assert site.ids().keys() == before.keys()
+    assert site.ids()["front"] == before["front"]
+
+
+def test_an_agent_that_is_killed_in_the_switch_goes_forward_when_it_comes_again(site: Agent) -> None:
+    site.run("apply", make_shop(site.folder), "--yes")
+    update = make_shop(site.folder, "2024.2", 2)
+    process = site.start("apply", update, "--yes")
+    while "front.floto-old" not in site.ids():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+    said = site.run("apply", update, "--yes")
+
+    assert "was interrupted in phase switch" in said
+    assert "version 2024.2" in site.page()
+    assert sorted(site.ids()) == ["base", "front", "migrate"]
+    assert site.engine.docker("exec", "base", *LOG) == "2024.1\n2024.2"
+    assert "nothing to do" in site.run("apply", update)
+
+
+def test_a_kept_plan_is_refused_once_the_site_has_changed(site: Agent) -> None:
+    bundle = make_shop(site.folder)
+    site.run("plan", bundle, "--out", "monday.plan")
+    site.run("apply", bundle, "--plan", "monday.plan", "--yes")
+    site.engine.docker("stop", "--time", "0", "front")
+
+    said = site.run("apply", bundle, "--plan", "monday.plan", "--yes", code=21)
+
+    assert "is not what monday.plan was made for" in said
+    assert site.page() == ""
+
+
+def test_everything_in_the_way_is_told_at_once_and_nothing_is_changed(site: Agent) -> None:
+    site.engine.docker("network", "create", "shop")
+    site.engine.docker("volume", "create", "data")
+
+    said = site.run("apply", make_shop(site.folder), "--yes", code=21)
+
+    assert "a network shop exists that is not ours" in said
+    assert "a volume data exists that is not ours" in said
+    assert site.ids() == {}
+
+
+def test_a_port_that_a_process_of_the_host_has_is_told_before_anything_changes(site: Agent) -> None:
+    listen = (
+        "import socket, time; s = socket.create_server(('127.0.0.1', 8080)); print('up', flush=True); time.sleep(60)"
+    )
+    with site.inside(listen):
+        said = site.run("apply", make_shop(site.folder), "--yes", code=21)
+
+    assert "front wants port 8080/tcp, but a process of the host has it" in said
+    assert site.ids() == {}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "told"),
+    [
+        ("flip", 11, "damaged"),
+        ("cut", 11, "cut short"),
+        ("port", 20, "params.port"),
+        ("secret", 20, "password cannot be read"),
+        ("engine", 21, "cannot be reached"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_code_and_nothing_is_changed(
+    site: Agent, spoil: str, code: int, told: str
+) -> None:
+    bundle = make_shop(site.folder)
+    content = bytearray(bundle.read_bytes())
+    match spoil:
+        case "flip":
+            content[len(content) // 2] ^= 1
+            bundle.write_bytes(content)
+        case "cut":
+            bundle.write_bytes(content[:-1])
+        case "port":
+            write_site(site.folder, site.engine.address, port="eighty")
+        case "secret":
+            (site.folder / "password").unlink()
+        case "engine":
+            write_site(site.folder, "unix:///nowhere.sock")
+
+    assert told in site.run("apply", bundle, "--yes", code=code)
+    assert site.ids() == {}
+
+
+def test_an_unknown_key_and_an_older_bundle_are_refused(site: Agent) -> None:
+    site.run("apply", make_shop(site.folder, "2024.2", 2), "--yes")
+    assert "sequence" in site.run("apply", make_shop(site.folder, "2024.1", 1), "--yes", code=10)
+
+    shutil.rmtree(site.state)
+    shutil.rmtree(site.folder / "state.trust")
+    site.run("apply", make_shop(site.folder, "2024.2", 2), "--yes", code=10)
+
+
+def test_a_secret_is_nowhere_but_in_the_container_that_asked_for_it(site: Agent) -> None:
+    bundle = make_shop(site.folder, migration="echo {version} >> /data/log; echo password is $PASSWORD")
+    said = site.run("apply", bundle, "--yes") + site.run("plan", bundle, "--json")
+
+    assert SECRET in site.page()
+    assert SECRET not in said
+    for path in site.state.rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes(), path
+    assert "password is [secret]" in _text_under(site.state / "tasks")
+    labels = site.engine.docker("inspect", "--format", "{{json .Config.Labels}}", "front", "base", "migrate")
+    assert "floto.spec" in labels
+    assert SECRET not in labels
+
+
+def test_one_agent_at_a_time_and_the_next_when_the_first_was_killed(site: Agent) -> None:
+    bundle = make_shop(site.folder, web={"command": ["sleep", "inf"]})
+    first = site.start("apply", bundle, "--yes")
+    while "front" not in site.ids():
+        time.sleep(0.02)
+
+    assert "another agent works on this site: process" in site.run("apply", bundle, "--yes", code=50)
+    first.kill()
+    first.communicate()
+    site.run("apply", make_shop(site.folder, "2024.2", 2), "--yes")
+    assert "version 2024.2" in site.page()
+
+
+def test_a_person_who_stops_the_agent_gets_back_what_ran(site: Agent) -> None:
+    site.run("apply", make_shop(site.folder), "--yes")
+    process = site.start("apply", make_shop(site.folder, "2024.2", 2, healthy=False), "--yes")
+    while "front.floto-old" not in site.ids():
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, messages = process.communicate(timeout=60)
+
+    assert process.returncode == 30, messages
+    assert "stopped, as you asked" in messages
+    assert "version 2024.1" in site.page()
+
+
+def _text_under(folder: Path) -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in folder.iterdir())

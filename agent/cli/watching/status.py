@@ -1,0 +1,106 @@
+"""`floto-agent status`: how the site is, beside what its release says."""
+
+import os
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent.applying.journal import read_course
+from agent.cli.places import add_state_option
+from agent.cli.site import Site, engines_of, installed, owner_of, site_of
+from agent.history import Receipt, read_history
+from agent.intent import Intent, from_store
+from agent.observe import at_once, observe
+from agent.planning.plan import make_plan
+from agent.report.status import Status, prometheus_lines, status_json, status_lines, status_of
+from agent.state import DiskUse
+from agent.targets.engine import Engine
+from bundle_format.errors import ExitCode, FlotoError
+from bundle_format.terminal import Terminal, Verb
+
+EXAMPLES = """\
+  floto-agent status
+  floto-agent status --json            (ends with 40 where the site is not as it shall be)
+  floto-agent status --watch 5
+  floto-agent status --prometheus /var/lib/node_exporter/floto.prom
+"""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    add_state_option(parser)
+    parser.add_argument("--disk", action="store_true", help="measure the volumes, too; takes its time")
+    parser.add_argument("--json", action="store_true", help="say it for a script")
+    parser.add_argument(
+        "--prometheus", type=Path, metavar="FILE", help="write it for node-exporter's textfile collector"
+    )
+    parser.add_argument("--watch", type=int, metavar="SECONDS", help="look again and again, until stopped")
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
+    site = site_of(arguments)
+    receipt = installed(site)
+    while True:
+        status = _status(site, receipt, measure=arguments.disk)
+        _tell(status, arguments, terminal)
+        if not arguments.watch:
+            return ExitCode.DONE if status.as_it_shall_be else ExitCode.DRIFT
+        time.sleep(arguments.watch)
+
+
+def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
+    undertaking = receipt.undertaking
+    intent = _intent(site, receipt)
+    course = read_course(site.folder.journal)
+    interrupted = f"{course.undertaking.operation} in phase {course.phase}" if course and not course.outcome else ""
+    with engines_of(undertaking.hosts, owner_of(undertaking.source)) as (engines, silent):
+        state = observe(engines, silent, intent.deployment if intent else None)
+        disks = _disks(engines) if measure else {}
+    plan = make_plan(intent.deployment, state, read_history(site.folder)) if intent else None
+    return status_of(receipt, state, plan, disks, interrupted)
+
+
+def _intent(site: Site, receipt: Receipt) -> Intent | None:
+    try:
+        return from_store(receipt.undertaking.source, site.store, site.keeper(None))
+    except (
+        FlotoError
+    ):  # a secret that only a person can type, or a store that was damaged: the rest is told all the same
+        return None
+
+
+def _disks(engines: Mapping[str, Engine]) -> dict[str, DiskUse]:
+    measured = at_once(_disk, engines.items())
+    return {host: use for (host, _), use in measured if use is not None}
+
+
+def _disk(named: tuple[str, Engine]) -> DiskUse | None:
+    try:
+        return named[1].disk()
+    except FlotoError:
+        return None
+
+
+def _tell(status: Status, arguments: Namespace, terminal: Terminal) -> None:
+    if arguments.prometheus:
+        _write(arguments.prometheus, "\n".join(prometheus_lines(status)) + "\n")
+    elif arguments.json:
+        terminal.json(status_json(status))
+    else:
+        terminal.say("\n".join(status_lines(status, int(time.time()))) + ("\n" if arguments.watch else ""))
+
+
+def _write(path: Path, text: str) -> None:
+    """All at once, and for everybody to read: the collector may look at any moment, as another user."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8", newline="\n")
+        beside.chmod(0o644)
+        beside.replace(path)
+    except OSError as error:
+        raise FlotoError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+VERB = Verb("status", "Tell how the site is, beside what its release says.", _configure, _run, EXAMPLES)

@@ -1,0 +1,84 @@
+"""The status of a site, from values alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.report.status import Status, prometheus_lines, status_json, status_lines, status_of
+from agent.state import DiskUse, SiteState
+from bundle_format.release.deployment import Deployment
+from tests.sites import FakeSite
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> FakeSite:
+    site = FakeSite(tmp_path, "one", "two")
+    site.apply(shop(site))
+    return site
+
+
+def shop(site: FakeSite) -> Deployment:
+    return site.deployment(
+        images={"web": site.image("web")},
+        containers={
+            "web": {"healthcheck": {"test": ["CMD", "test", "-f", "/etc/motd"], "interval": 1, "retries": 1}},
+            "db": {"image": "web", "host": "two"},
+        },
+        tasks={"seed": {"container": {"image": "web", "command": ["true"]}}},
+    )
+
+
+def status(site: FakeSite, state: SiteState | None = None, **disks: DiskUse) -> Status:
+    current = site.history.current
+    assert current
+    return status_of(current, state or site.observe(shop(site)), site.plan(shop(site)), disks, "")
+
+
+def conditions(status: Status) -> dict[str, str]:
+    return {one.name: one.condition for one in status.containers}
+
+
+def test_a_site_that_is_as_it_shall_be(site: FakeSite) -> None:
+    told = status(site)
+
+    assert conditions(told) == {"web": "well", "db": "well", "seed": "ended"}
+    assert told.as_it_shall_be
+    assert "drift" not in "\n".join(status_lines(told, int(site.clock.now)))
+
+
+def test_what_is_unwell_stopped_missing_or_foreign_is_told(site: FakeSite) -> None:
+    daemon = site.daemons["one"]
+    web = daemon.find("web")
+    assert web
+    del web.files["/etc/motd"]
+    daemon.add_foreign("legacy")
+    site.engines()["two"].stop("db", 0)
+
+    told = status(site)
+    text = "\n".join(status_lines(told, int(site.clock.now)))
+    assert conditions(told) == {"web": "unwell", "db": "stopped", "seed": "ended"}
+    assert not told.as_it_shall_be
+    assert "one: web: unhealthy" in text
+    assert "two: db: stopped, exit code 137" in text
+    assert "legacy" in text
+
+
+def test_a_dead_host_leaves_the_others_told(site: FakeSite) -> None:
+    site.daemons["two"].up = False
+
+    told = status(site)
+    assert conditions(told) == {"web": "well", "db": "unknown", "seed": "ended"}
+    assert [host.reachable for host in told.hosts] == [True, False]
+    assert "DOWN" in "\n".join(status_lines(told, int(site.clock.now)))
+
+
+def test_the_same_for_scripts_and_for_prometheus(site: FakeSite) -> None:
+    told = status(site, one=DiskUse(1, 2, {"data": 7, "odd": None}))
+
+    assert json.loads(json.dumps(status_json(told)))["as_it_shall_be"] is True
+    lines = list(prometheus_lines(told))
+    assert 'floto_release_info{product="shop",site="krakow-1",version="2024.1"} 1' in lines
+    assert 'floto_container_well{product="shop",site="krakow-1",host="two",container="db"} 1' in lines
+    assert 'floto_volume_bytes{product="shop",site="krakow-1",host="one",volume="data"} 7' in lines
+    assert lines.count("# TYPE floto_host_up gauge") == 1
