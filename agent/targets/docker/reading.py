@@ -50,7 +50,7 @@ def image_from(image: Json) -> ImageState:
     return ImageState(
         id=image["Id"],
         layers=tuple(Digest(layer) for layer in image["RootFS"].get("Layers") or ()),
-        tags=tuple(image["RepoTags"] or ()),
+        tags=tuple(image.get("RepoTags") or ()),
         size=image["Size"],
     )
 
@@ -69,7 +69,7 @@ def container_from(container: Json) -> ContainerState:
         restarts=container["RestartCount"],
         exit_code=state["ExitCode"],
         started=int(seconds_of(state["StartedAt"])),
-        labels=labels_from(container["Config"]["Labels"] or {}),
+        labels=labels_from(container["Config"].get("Labels") or {}),
         ports=_ports(container),
         settings=_settings(container),
         reason=state.get("Error") or (lines[-1] if lines else ""),
@@ -140,17 +140,17 @@ def _port(container: int, host: int, protocol: str, address: str) -> Port:
 def _settings(container: Json) -> Settings:
     config, host = container["Config"], container["HostConfig"]
     return Settings(
-        command=tuple(config["Cmd"] or ()),
-        entrypoint=tuple(config["Entrypoint"] or ()),
-        env=dict(line.partition("=")[::2] for line in config["Env"] or ()),
-        user=config["User"],
-        workdir=config["WorkingDir"],
+        command=tuple(config.get("Cmd") or ()),
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        env=dict(line.partition("=")[::2] for line in config.get("Env") or ()),
+        user=config.get("User", ""),
+        workdir=config.get("WorkingDir", ""),
         restart=host["RestartPolicy"]["Name"] or "no",
         memory=host["Memory"],
         cpu_millis=host["NanoCpus"] // 1_000_000,
         privileged=host["Privileged"],
         read_only=host["ReadonlyRootfs"],
-        networks=tuple(sorted(container["NetworkSettings"]["Networks"])),
+        networks=tuple(sorted(container["NetworkSettings"].get("Networks") or ())),
         mounts=tuple(sorted(_mount(mount) for mount in host.get("Mounts") or () if not _is_nameless(mount))),
     )
 

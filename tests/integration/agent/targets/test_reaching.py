@@ -1,7 +1,6 @@
 """Reaching engines over every transport, and what is said when one cannot be reached."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -9,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from tests.certificates import Authority
 from tests.contracts.labs import OWNER, small_image
 from tests.engines import PrivateEngine, missing
 from tests.images import Shelf
+from tests.ssh import SshServer, make_key, ssh_missing
 
 OURS, THEIRS = "10.213.7.1", "10.213.7.2"
 
@@ -187,49 +187,11 @@ class TestTls:
 
 
 @pytest.fixture(scope="module")
-def login(remote: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """An ssh server beside the remote engine; what a site's file says to get in."""
-    if not shutil.which("/usr/sbin/sshd"):
-        pytest.skip("not installed: sshd (Debian: openssh-server)")
-    folder = tmp_path_factory.mktemp("ssh")
-    for name in ("host", "user"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
-    known = (folder / "host.pub").read_text(encoding="ascii").split()[:2]
-    (folder / "known_hosts").write_text(f"[{THEIRS}]:2222 {' '.join(known)}\n", encoding="ascii")
-    (folder / "authorized").write_bytes((folder / "user.pub").read_bytes())
-    options = {
-        "Port": "2222",
-        "HostKey": f"{folder}/host",
-        "AuthorizedKeysFile": f"{folder}/authorized",
-        "PidFile": f"{folder}/pid",
-        "UsePAM": "no",
-        "StrictModes": "no",
-        "PermitRootLogin": "yes",
-        "PasswordAuthentication": "no",
-    }
-    arguments = [part for option, value in options.items() for part in ("-o", f"{option}={value}")]
-    Path("/run/sshd").mkdir(exist_ok=True)
-    server = remote.inside("/usr/sbin/sshd", "-D", "-e", "-f", "/dev/null", *arguments)
-    with (folder / "log").open("wb") as log, subprocess.Popen(server, stderr=log) as process:
-        wait_for_port(THEIRS, 2222)
-        yield {
-            "engine": f"ssh://root@{THEIRS}:2222{remote.address.removeprefix('unix://')}",
-            "ssh_key": f"{folder}/user",
-            "ssh_known_hosts": f"{folder}/known_hosts",
-        }
-        process.kill()
-
-
-def wait_for_port(address: str, port: int) -> None:
-    for _ in range(100):
-        with ExitStack() as stack:
-            try:
-                stack.enter_context(socket.create_connection((address, port), timeout=1))
-            except OSError:
-                time.sleep(0.1)
-            else:
-                return
-    raise AssertionError(f"nothing listens on {address}:{port}")
+def login(remote: PrivateEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshServer]:
+    if why := ssh_missing():
+        pytest.skip(why)
+    with SshServer(remote, THEIRS, tmp_path_factory.mktemp("ssh")) as server:
+        yield server
 
 
 @pytest.mark.engine
@@ -246,50 +208,55 @@ def test_engines_of_machines_cloned_from_one_image_are_told_apart(remote: Privat
 
 @pytest.mark.engine
 class TestSsh:
-    def test_carries_everything(self, login: dict[str, str]) -> None:
+    def changed(self, login: SshServer, **fields: str) -> dict[str, str]:
+        return {**login.access.model_dump(exclude_none=True), **fields}
+
+    def test_carries_everything(self, login: SshServer) -> None:
         shelf = Shelf()
         image = small_image(shelf)
 
-        with closing(reach(**login)) as engine:
+        with closing(DockerEngine("one", login.access, OWNER)) as engine:
             state = engine.observe()
             engine.load_images([image], shelf, Silence())
 
             assert engine.observe().image_id(image)
         assert (state.space, state.listening) == (None, None)
 
-    def test_refuses_a_host_with_another_key(self, login: dict[str, str], tmp_path: Path) -> None:
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
-        other = (tmp_path / "other.pub").read_text(encoding="ascii").split()[:2]
-        (tmp_path / "known").write_text(f"[{THEIRS}]:2222 {' '.join(other)}\n", encoding="ascii")
+    def test_refuses_a_host_with_another_key(self, login: SshServer, tmp_path: Path) -> None:
+        known = login.known_as(make_key(tmp_path / "other"))
 
-        told = fault(**{**login, "ssh_known_hosts": str(tmp_path / "known")})
+        told = fault(**self.changed(login, ssh_known_hosts=str(known)))
 
         assert "Host key verification failed" in told.message
 
-    def test_is_refused_with_a_key_that_the_host_does_not_know(self, login: dict[str, str], tmp_path: Path) -> None:
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "other"], check=True)
+    def test_is_refused_with_a_key_that_the_host_does_not_know(self, login: SshServer, tmp_path: Path) -> None:
+        told = fault(**self.changed(login, ssh_key=str(make_key(tmp_path / "other"))))
 
-        assert "Permission denied" in fault(**{**login, "ssh_key": str(tmp_path / "other")}).message
+        assert "Permission denied" in told.message
 
-    def test_tells_that_there_is_no_engine_behind_it(self, login: dict[str, str]) -> None:
-        told = fault(**{**login, "engine": f"ssh://root@{THEIRS}:2222/nowhere.sock"})
+    def test_tells_that_there_is_no_engine_behind_it(self, login: SshServer) -> None:
+        told = fault(**self.changed(login, engine=f"ssh://root@{THEIRS}:2222/nowhere.sock"))
 
         assert "cannot be reached" in told.message
 
-    def test_leaves_nothing_behind_when_the_agent_dies(self, login: dict[str, str]) -> None:
+    def test_tells_that_nobody_lets_in(self, login: SshServer) -> None:
+        assert "Connection refused" in fault(**self.changed(login, engine=f"ssh://root@{THEIRS}:2223")).message
+
+    def test_leaves_nothing_behind_when_the_agent_dies(self, login: SshServer) -> None:
         script = (
-            "import sys, os, signal\n"
+            "import os, signal\n"
             "from agent.targets.docker.engine import DockerEngine\n"
             "from agent.labels import Owner\n"
             "from bundle_format.release.deployment import Access\n"
-            f"engine = DockerEngine('one', Access(**{login!r}), Owner('a', 'b'))\n"
+            f"engine = DockerEngine('one', Access(**{self.changed(login)!r}), Owner('a', 'b'))\n"
             "print(engine._connection._tunnel._child.pid, flush=True)\n"
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
         died = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-        client = Path(f"/proc/{died.stdout.strip()}")
+        assert died.stdout.strip().isdigit(), died.stderr
+        client = Path("/proc") / died.stdout.strip()
 
         deadline = time.monotonic() + 10
-        while client.exists() and client.joinpath("comm").read_text() == "ssh\n" and time.monotonic() < deadline:
+        while client.exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not client.exists()
