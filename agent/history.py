@@ -21,12 +21,15 @@ Outcome = Literal["done", "partly done", "taken back"]
 
 
 class Placed(Value):
-    """A container or task of a release: where it is, from which image, by which spec, and what protects it."""
+    """A container or task of a release: where it is, made of what, what protects it, whom it waits for and how long."""
 
     host: str
     image: str
     spec: DigestText
     protect: Literal["no", "stop", "replace", "purge"] = "no"
+    after: tuple[str, ...] = ()
+    grace: int = 10
+    deadline: int = 120
 
 
 class Source(Value):
@@ -127,23 +130,30 @@ class History(Value):
         return next((receipt for receipt in self._installed() if receipt.undertaking.source.version == version), None)
 
     def tasks_done(self, version: str) -> frozenset[tuple[str, Digest]]:
-        """Name and spec of every task that has run for this version and whose effects were not set back since.
+        """Name and spec of every task that has run for this version and whose effects are still there.
 
-        Going back to a release with backups restored undoes the tasks of all that came after it.
+        Going back to a release with backups restored brings back what had run when that release was left.
         """
-        counting: list[Receipt] = []
-        for receipt in self.receipts:
-            if receipt.installed and receipt.restores:
-                while counting and not _same(counting[-1], receipt):
-                    counting.pop()
-            if receipt.installed:
-                counting.append(receipt)
-        return frozenset(
-            (name, receipt.undertaking.tasks[name].spec)
-            for receipt in counting
-            if receipt.undertaking.source.version == version
-            for name in receipt.tasks
-        )
+        effects: list[frozenset[tuple[str, str, Digest]]] = []
+        installed = [receipt for receipt in self.receipts if receipt.installed]
+        for number, receipt in enumerate(installed):
+            before = effects[-1] if effects else frozenset()
+            if receipt.restores:
+                left = [earlier for earlier in range(number) if _same(installed[earlier], receipt)]
+                before = effects[left[-1]] if left else before
+            tasks = receipt.undertaking.tasks
+            own = {(receipt.undertaking.source.version, name, tasks[name].spec) for name in receipt.tasks}
+            effects.append(before | own)
+        return frozenset((name, spec) for of, name, spec in (effects[-1] if effects else ()) if of == version)
+
+    def backups_since(self, receipt: Receipt) -> tuple[Backup, ...]:
+        """What volumes held before anything after `receipt` changed them in a way that cannot be undone otherwise."""
+        since: dict[tuple[str, str], Backup] = {}
+        for later in self.receipts:
+            if later.installed and later.undertaking.number > receipt.undertaking.number:
+                for backup in later.backups:
+                    since.setdefault((backup.host, backup.volume), backup)
+        return tuple(since.values())
 
     def _installed(self) -> Iterable[Receipt]:
         return (receipt for receipt in reversed(self.receipts) if receipt.installed)

@@ -70,4 +70,7 @@ def _placed(deployment: Deployment, container: Container) -> Placed:
         image=container.image,
         spec=Digest(labels_of(deployment, container, container.host).digest),
         protect=container.protect,
+        after=container.after,
+        grace=container.stop_grace,
+        deadline=container.health_deadline,
     )

@@ -1,0 +1,39 @@
+"""`floto-agent abort`: take back what was interrupted, however far it came and however often that was tried."""
+
+from argparse import ArgumentParser, Namespace
+
+from agent.applying.journal import read_course
+from agent.cli.changes.carrying import settle_now
+from agent.cli.places import add_state_option
+from agent.cli.site import site_of
+from bundle_format.errors import ExitCode
+from bundle_format.terminal import Terminal, Verb
+
+EXAMPLES = """\
+  floto-agent abort
+  floto-agent abort --yes
+"""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("--yes", action="store_true", help="agree beforehand")
+    add_state_option(parser)
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
+    site = site_of(arguments)
+    with site.folder.held():
+        course = read_course(site.folder.journal)
+        if course is None or course.outcome is not None:
+            terminal.say("nothing was interrupted")
+            return ExitCode.DONE
+        source = course.undertaking.source
+        question = f"Take back the {course.undertaking.operation} of {source.product} {source.version}?"
+        if not arguments.yes and not terminal.ask(question):
+            terminal.warn("nothing was changed")
+            return ExitCode.USAGE
+        settle_now(site, arguments, terminal, back=True)
+    return ExitCode.DONE
+
+
+VERB = Verb("abort", "Take back what was interrupted.", _configure, _run, EXAMPLES)

@@ -1,0 +1,29 @@
+"""`floto-agent resume`: end what was interrupted, forward or back, as its journal demands."""
+
+from argparse import ArgumentParser, Namespace
+
+from agent.cli.changes.carrying import settle_now
+from agent.cli.places import add_state_option
+from agent.cli.site import site_of
+from bundle_format.errors import ExitCode
+from bundle_format.terminal import Terminal, Verb
+
+EXAMPLES = """\
+  floto-agent resume
+  floto-agent unit > /etc/systemd/system/floto-resume.service    (does it at every boot)
+"""
+
+
+def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
+    site = site_of(arguments)
+    with site.folder.held():
+        if settle_now(site, arguments, terminal) is None:
+            terminal.say("nothing was interrupted")
+    return ExitCode.DONE
+
+
+def _configure(parser: ArgumentParser) -> None:
+    add_state_option(parser)
+
+
+VERB = Verb("resume", "End what was interrupted, forward or back as its journal demands.", _configure, _run, EXAMPLES)
