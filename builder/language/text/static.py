@@ -31,8 +31,8 @@ def _operands(node: ast.AST) -> list[ast.expr]:
     match node:
         case ast.Compare():
             return [node.left, *node.comparators]
-        case ast.Subscript():
-            return [node.slice]
+        case ast.Subscript(_, ast.Constant() as key):
+            return [key]
         case ast.Call(ast.Attribute(_, method), arguments) if method not in _MAKING:
             return [argument for argument in arguments if isinstance(argument, ast.Constant)]
     return []
