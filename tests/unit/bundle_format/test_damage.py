@@ -46,8 +46,9 @@ def borders(made: Made) -> list[int]:
     return [extent.offset for extent in file_extents(opened.head)]
 
 
+@pytest.mark.parametrize("quarter", range(4))
 def test_threat_01_every_flipped_byte_is_found_where_it_is(
-    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], quarter: int
 ) -> None:
     """The whole of a bundle, one byte after the other, with a mask that changes from byte to byte."""
     good = made.path.read_bytes()
@@ -55,16 +56,18 @@ def test_threat_01_every_flipped_byte_is_found_where_it_is(
     path.write_bytes(good)
     located = 0
     with path.open("r+b", buffering=0) as file:
-        for offset, byte in enumerate(good):
-            os.pwrite(file.fileno(), bytes([byte ^ (1 << offset % 8)]), offset)
+        offsets = range(quarter, len(good), 4)
+        for offset in offsets:
+            byte = good[offset]
+            os.pwrite(file.fileno(), bytes([byte ^ (1 << offset // 4 % 8)]), offset)
             with open_bundle(path, made.trust, threads=1) as bundle:
                 found = bundle.verify(Silence())
                 located += any(damage.offset <= offset < damage.offset + damage.size for damage in found)
                 assert len(found) == 1, f"byte {offset}: {found}"
             os.pwrite(file.fileno(), bytes([byte]), offset)
     with capsys.disabled():
-        sys.stdout.write(f" {located}/{len(good)} flipped bytes found and located ")
-    assert located == len(good)
+        sys.stdout.write(f" {located}/{len(offsets)} flipped bytes found and located ")
+    assert located == len(offsets)
 
 
 def test_threat_02_a_copy_cut_short_anywhere_is_refused(made: Made, tmp_path: Path) -> None:
