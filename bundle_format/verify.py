@@ -53,8 +53,7 @@ def find_damage(
         run, contents = run_and_contents
         bad = [extent for extent, content in zip(run, contents, strict=True) if not _holds(head, extent, content)]
         return _size_of(run), [
-            _damage(first, extent, healed=any(_has(head, extent, other) for other in others))
-            for extent in bad
+            _damage(first, extent, healed=any(_has(head, extent, other) for other in others)) for extent in bad
         ]
 
     def asked(extent: Extent) -> bool:
