@@ -215,7 +215,7 @@ def _tls(host: str, access: Access) -> TLSConfig | None:
 
 
 def _negotiated(version: Mapping[str, Any]) -> tuple[int, int]:
-    newest, oldest = (_pair(version.get(key, "1.24")) for key in ("ApiVersion", "MinAPIVersion"))
+    newest, oldest = _pair(version["ApiVersion"]), _pair(version.get("MinAPIVersion", "1.24"))
     return min(newest, max(OLDEST_API, oldest))
 
 

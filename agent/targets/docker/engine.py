@@ -9,7 +9,7 @@ from typing import Any, BinaryIO, cast
 import requests
 
 from agent.labels import Labels, Owner, labels_from
-from agent.state import ContainerState, DiskUse, EngineState, ImageState, VolumeState
+from agent.state import ContainerState, DiskUse, EngineFacts, EngineState, ImageState, VolumeState
 from agent.targets.docker.connection import ANSWER_SECONDS, Connection, RefusedError
 from agent.targets.docker.containers import Containers, not_ours
 from agent.targets.docker.creating import FILES_OF
@@ -49,8 +49,11 @@ class DockerEngine:
         self.host = host
         self._owner = owner
         self._connection = Connection(host, access, patience)
-        info = self._connection.get("/info")
-        self._facts = facts_from(access.engine, self._connection.version, info, now())
+        try:
+            self._facts = self._introduced(now)
+        except BaseException:
+            self.close()
+            raise
         self._local = local_host(access.engine, self._facts)
         self._containers = Containers(self._connection, owner, clock)
         self._volumes = Volumes(self._connection, self._facts.architecture)
@@ -210,6 +213,16 @@ class DockerEngine:
         self._volumes.write(name, self._labels_of_volume(name), content)
 
     # How
+
+    def _introduced(self, now: Callable[[], float]) -> EngineFacts:
+        info = self._connection.get("/info")
+        if info["OSType"] != "linux":
+            raise TargetError(
+                f"{self.host}: the engine at {self._connection.address} runs {info['OSType']} containers; nothing was "
+                "changed",
+                "releases need Linux containers: switch the engine to them",
+            )
+        return facts_from(self._connection.address, self._connection.version, info, now())
 
     def _sync(self) -> None:
         try:

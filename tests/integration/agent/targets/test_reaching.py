@@ -1,5 +1,6 @@
 """Reaching engines over every transport, and what is said when one cannot be reached."""
 
+import json
 import os
 import signal
 import socket
@@ -103,20 +104,35 @@ def test_an_engine_that_falls_silent_is_not_waited_for(shared: PrivateEngine) ->
         assert engine.observe().host == "one"
 
 
-def test_a_server_that_is_no_engine_is_told() -> None:
-    class Page(BaseHTTPRequestHandler):
+@contextmanager
+def answering(**answers: object) -> Iterator[str]:
+    """A server that knows a few answers: the last word of a path, and the JSON or the text behind it."""
+
+    class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            answer = answers[self.path.split("?")[0].rpartition("/")[2]]
             self.send_response(200)
             self.end_headers()
-            self.wfile.write(b"<html>printer</html>")
+            self.wfile.write((answer if isinstance(answer, str) else json.dumps(answer)).encode())
 
         def log_message(self, *_: object) -> None: ...
 
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        told = fault(f"tcp://127.0.0.1:{server.server_port}")
+        yield f"tcp://127.0.0.1:{server.server_port}"
         server.shutdown()
-    assert "no docker engine" in told.message
+
+
+@pytest.mark.parametrize("said", ["<html>printer</html>", "", [], {}, {"ApiVersion": "x"}, {"ApiVersion": 7}])
+def test_a_server_that_is_no_engine_is_told(said: object) -> None:
+    with answering(version=said) as address:
+        assert "no docker engine" in fault(address).message
+
+
+def test_an_engine_of_windows_containers_is_told() -> None:
+    version = {"ApiVersion": "1.45", "MinAPIVersion": "1.24"}
+    with answering(version=version, info={"OSType": "windows"}) as address:
+        assert "runs windows containers" in fault(address).message
 
 
 @pytest.mark.engine
