@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -12,6 +12,22 @@ from bundle_format.release.late import substitute
 from bundle_format.release.value import faults_of
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_OTHERS_SAY: Final = {
+    "command": "cmd",
+    "cmd": "command",
+    "container_name": "name",
+    "depends_on": "after",
+    "environment": "env",
+    "ip": "address",
+    "logging": "log",
+    "mem_limit": "memory",
+    "stop_grace_period": "stop_grace",
+    "tmpfs": "mounts",
+    "volumes": "mounts",
+    "working_dir": "workdir",
+}
+"""Ours for what other tools call an argument."""
 
 Reader = Callable[[Any, Spot], Any]
 """Reads one argument as it was written; what is wrong is told to the spot, None is what cannot be read at all."""
@@ -42,7 +58,8 @@ def bind(word: Word, given: Sequence[Any], named: Mapping[str, Any], spot: Spot)
 
 def unknown_argument(word: Word, name: str) -> str:
     """What to say of an argument that the word does not have."""
-    near = difflib.get_close_matches(name, word.names, 1)
+    other = _OTHERS_SAY.get(name)
+    near = [other] if other in word.names else difflib.get_close_matches(name, word.names, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; it takes {', '.join(word.names)}"
     return f"{word.name}() has no argument {name!r}{hint}"
 

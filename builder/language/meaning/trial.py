@@ -31,15 +31,10 @@ def try_variant(
     # Nothing here is checked twice: what has a bad name was told, and is tried all the same.
     variant = Variant.model_construct(when=dict(chosen), objects=trees)
     release = Release.model_construct(
-        product="sample",
+        product=context.product,
         version="0",
-        evaluator="",
-        sources={},
-        parameters=dict(context.parameters),
         images=dict.fromkeys(images, _IMAGE),
-        choices={},
         files={name: File(digest=digest, size=0) for digest, name in contents.items()},
-        variants=(variant,),
     )
     open_values = {name: value for name, value in context.known.items() if not isinstance(value, Sealed)}
     secrets = {name: value.reveal() for name, value in context.known.items() if isinstance(value, Sealed)}

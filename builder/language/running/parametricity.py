@@ -58,7 +58,8 @@ def named_late(
         if fault in error.faults:
             return fault
     message = fault.message.replace("`record`", "`late parameter`")
-    return replace(fault, message=f"{message}: its value is known on site only")
+    hint = '; print it into text, as in "https://%s/" % domain' if "Operation `+`" in message else ""
+    return replace(fault, message=f"{message}: its value is known on site only{hint}")
 
 
 def _trials(parameters: Mapping[str, Parameter], sources: Sources) -> Iterator[dict[str, Scalar]]:
