@@ -15,11 +15,11 @@ from builder.language.diagnostics import in_order, shown
 from builder.language.evaluation import Evaluation
 from builder.language.limits import Limits, confine
 from builder.language.running.interpreter import Interpreter, grammar_faults
+from builder.language.running.static import static_faults
 from builder.language.running.uniting import unite
 from builder.language.running.variants import every_variant
 from builder.language.text.loading import load_sources
 from builder.language.text.source import Sources
-from builder.language.text.static import static_faults
 from builder.project import Project
 from bundle_format.errors import DefinitionError
 from bundle_format.release.value import Fault, FaultyError

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, read_fields
 from builder.language.meaning.scalars import list_of, mode, names_of, plain, record_of, result_of, seconds, size
 from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
-from builder.language.running.hearing import Call
 
 
 def read_host_word(call: Call, spot: Spot) -> dict[str, Any]:

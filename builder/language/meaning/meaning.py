@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from builder.language.evaluation import Place
+from builder.language.hearing import Call
 from builder.language.meaning.container.containers import read_container, read_task
 from builder.language.meaning.hosts import read_host_word
 from builder.language.meaning.recipes.contents import read_file
@@ -15,7 +16,6 @@ from builder.language.meaning.release import read_choice, read_parameter, read_p
 from builder.language.meaning.spot import Context, Spot, sample_values
 from builder.language.meaning.texts import read_text
 from builder.language.meaning.trial import try_variant
-from builder.language.running.hearing import Call
 from builder.language.text.loading import ENTRY
 from builder.language.text.source import Sources
 from builder.project import Project

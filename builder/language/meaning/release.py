@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, judge, read_fields
 from builder.language.meaning.scalars import list_of, open_value, size, told
 from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
-from builder.language.running.hearing import Call
 from bundle_format.release.fields import Version
 from bundle_format.release.model import Choice, Parameter, Rule, Scalar
 from bundle_format.release.rules import judge as judge_rule

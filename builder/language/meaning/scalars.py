@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from builder.language.meaning.binding import Reader, Readers, bound_record, read_fields
 from builder.language.meaning.spot import Spot
-from builder.language.running.tokens import RECORD, text_tree
+from builder.language.tokens import RECORD, text_tree
 from bundle_format.canonical import MAX_INT
 from bundle_format.site.parameters import size_of
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from builder.language.running.hearing import Call
+from builder.language.hearing import Call
 from builder.language.text.source import Sources, Span, locate, locate_keyword
 from builder.project import Project
 from bundle_format.release.fields import Sealed

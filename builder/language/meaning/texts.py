@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
+from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, read_fields
 from builder.language.meaning.scalars import facts, mode, plain, text, told
 from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
-from builder.language.running.hearing import Call
 from bundle_format.errors import DefinitionError
 from bundle_format.release.templates import template_faults
 

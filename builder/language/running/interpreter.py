@@ -8,8 +8,8 @@ from typing import Any, Final, NoReturn
 
 import starlark
 
+from builder.language.hearing import Call, Hearing
 from builder.language.prelude.working import LABEL, visible_names, working_prelude
-from builder.language.running.hearing import Call, Hearing
 from builder.language.running.starlark_errors import in_our_words, undefined_name
 from builder.language.text.loading import ENTRY, load_order
 from builder.language.text.source import Sources

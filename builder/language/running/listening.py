@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from builder.language.hearing import Call
 from builder.language.meaning.recipes.recipes import file_of
-from builder.language.running.hearing import Call
 from bundle_format.release.model import Scalar
 
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Final
 
-from builder.language.running.hearing import Call
+from builder.language.hearing import Call
 from builder.language.running.interpreter import Interpreter
 from builder.language.running.listening import Listener
-from builder.language.running.tokens import filled
+from builder.language.running.static import compared_literals
 from builder.language.text.source import Sources, Span, locate
-from builder.language.text.static import compared_literals
+from builder.language.tokens import filled
 from bundle_format.release.late import samples
 from bundle_format.release.model import Parameter, Scalar
 from bundle_format.release.value import Fault, FaultyError

@@ -10,10 +10,10 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from builder.language.hearing import callers, frames
 from builder.language.prelude.words import types, words
-from builder.language.running.hearing import callers, frames
-from builder.language.running.tokens import LATE_TEXT
 from builder.language.text.source import Source, Sources, Span
+from builder.language.tokens import LATE_TEXT
 from bundle_format.release.value import Fault
 
 _WHAT = re.compile(r"^error: (.*?)(?=\n\s*-->|\Z)", re.MULTILINE | re.DOTALL)

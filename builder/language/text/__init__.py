@@ -1,1 +1,1 @@
-"""The text of a definition: its files, their places, what can be seen without running them."""
+"""The text of a definition: its files, what they load, and the places of what they say."""

@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, read_fields
 from builder.language.meaning.container.health import healthcheck
 from builder.language.meaning.container.mounts import read_mounts
@@ -19,7 +20,6 @@ from builder.language.meaning.scalars import (
 )
 from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
-from builder.language.running.hearing import Call
 
 
 def read_container(call: Call, spot: Spot) -> dict[str, Any]:

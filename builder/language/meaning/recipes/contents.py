@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from builder.language.evaluation import ArtifactFile, BuildText, Content, Placed, ProjectFile, ProjectFolder
+from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, bound_record, judge, read_fields
 from builder.language.meaning.scalars import is_result, items, mode, open_value, permissions_of, plain, text, told
 from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
-from builder.language.running.hearing import Call
 from bundle_format.errors import DefinitionError
 
 _OWNED: Readers = {"path": ("path", text), "mode": ("mode", mode), "uid": ("uid", plain), "gid": ("gid", plain)}

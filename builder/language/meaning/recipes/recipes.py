@@ -20,13 +20,13 @@ from builder.language.evaluation import (
     ProjectFile,
     Pull,
 )
+from builder.language.hearing import Call
 from builder.language.meaning.binding import Reader, Readers, bind
 from builder.language.meaning.recipes.contents import placed_files
 from builder.language.meaning.recipes.ways import Way, read_way
 from builder.language.meaning.scalars import is_result, items, open_value, result_of, text
 from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
-from builder.language.running.hearing import Call
 from builder.project import Project, check_path
 from bundle_format.errors import DefinitionError
 from bundle_format.release.value import Value
