@@ -1,5 +1,6 @@
 """Whole definitions through the worker's process."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from builder.language.diagnostics import FaultyDefinitionError
 from builder.language.evaluate import evaluate
 from builder.language.evaluation import Assemble, Build, Command, FromEngine
+from bundle_format.errors import DefinitionError
 from tests.definitions import write_project
 
 SHOP = Path(__file__).parents[4] / "examples" / "shop"
@@ -76,3 +78,42 @@ container("app", image = image("app", pull = "app:1"), host = server, after = ["
         (5, 80),
         (5, 103),
     ]
+
+
+def test_a_folder_without_a_definition_says_so(tmp_path):
+    with pytest.raises(DefinitionError, match=r"site\.star: no such file in the project"):
+        evaluate(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links need a privilege there")
+def test_nothing_outside_the_project_is_read(tmp_path):
+    secret = tmp_path / "secret.star"
+    secret.write_text('password = "geheim"\n', encoding="utf-8")
+    project = write_project(
+        tmp_path / "project",
+        {
+            "site.star": """
+load("//link.star", "password")
+project("inside", version = "1")
+template("t1", src = "link.j2", vars = {})
+folder("folder")
+""",
+            "folder/a": "a",
+        },
+    )
+    for link in ("link.star", "link.j2", "folder/b"):
+        project.joinpath(link).symlink_to(secret)
+
+    with pytest.raises(FaultyDefinitionError) as refused:
+        evaluate(project)
+
+    assert "link.star: leads out of the project" in str(refused.value)
+    assert "geheim" not in str(refused.value)
+    project.joinpath("site.star").write_text(
+        'project("inside", version = "1")\ntemplate("t1", src = "link.j2", vars = {})\nfolder("folder")\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(FaultyDefinitionError) as refused:
+        evaluate(project)
+    assert [fault.line for fault in refused.value.faults] == [2, 3]
+    assert "geheim" not in str(refused.value)
