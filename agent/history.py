@@ -1,7 +1,7 @@
 """What was set out to do on this site and how it ended: undertakings, and the receipts that are kept of them."""
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeVar
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ from bundle_format.release.deployment import Host
 from bundle_format.release.model import DigestText, Image
 from bundle_format.release.value import Value
 from bundle_format.trust.private import read_private, replace_private
+
+T = TypeVar("T")
 
 Operation = Literal["apply", "rollback", "redeploy", "repair"]
 OnFailure = Literal["rollback", "stop", "continue"]
@@ -129,22 +131,25 @@ class History(Value):
         """The newest receipt of a version that ran here."""
         return next((receipt for receipt in self._installed() if receipt.undertaking.source.version == version), None)
 
-    def tasks_done(self, version: str) -> frozenset[tuple[str, Digest]]:
+    def tasks_done(self, version: str, *, restored: bool = False) -> frozenset[tuple[str, Digest]]:
         """Name and spec of every task that has run for this version and whose effects are still there.
 
-        Going back to a release with backups restored brings back what had run when that release was left.
+        `restored`: as they will be once backups have brought back what was there when this version was left.
         """
         effects: list[frozenset[tuple[str, str, Digest]]] = []
         installed = [receipt for receipt in self.receipts if receipt.installed]
+        versions = [receipt.undertaking.source.version for receipt in installed]
         for number, receipt in enumerate(installed):
             before = effects[-1] if effects else frozenset()
             if receipt.restores:
-                left = [earlier for earlier in range(number) if _same(installed[earlier], receipt)]
-                before = effects[left[-1]] if left else before
+                before = _last(effects, versions[:number], versions[number]) or before
             tasks = receipt.undertaking.tasks
-            own = {(receipt.undertaking.source.version, name, tasks[name].spec) for name in receipt.tasks}
+            own = {(versions[number], name, tasks[name].spec) for name in receipt.tasks}
             effects.append(before | own)
-        return frozenset((name, spec) for of, name, spec in (effects[-1] if effects else ()) if of == version)
+        now = effects[-1] if effects else frozenset()
+        if restored:
+            now = _last(effects, versions, version) or now
+        return frozenset((name, spec) for of, name, spec in now if of == version)
 
     def backups_since(self, receipt: Receipt) -> tuple[Backup, ...]:
         """What volumes held before anything after `receipt` changed them in a way that cannot be undone otherwise."""
@@ -176,6 +181,12 @@ def keep_receipt(folder: Folder, receipt: Receipt) -> None:
     """Keep a receipt, whole, in place of one of the same undertaking."""
     path = folder.receipts / f"{receipt.undertaking.number:06d}.json"
     replace_private(path, canonical(receipt.model_dump(mode="json")))
+
+
+def _last(effects: Sequence[frozenset[T]], versions: Sequence[str], version: str) -> frozenset[T] | None:
+    """What was there when a version was last left."""
+    found = [effect for effect, of in zip(effects, versions, strict=True) if of == version]
+    return found[-1] if found else None
 
 
 def _same(one: Receipt, other: Receipt) -> bool:

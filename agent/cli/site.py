@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.cli.places import state_of
 from agent.floor import FLOOR
 from agent.folder import Folder, open_folder
-from agent.history import Receipt, Source, read_history
+from agent.history import Backup, Receipt, Source, read_history
 from agent.intent import Keeper, from_store
 from agent.labels import Owner
 from agent.observe import at_once
@@ -121,9 +121,10 @@ def add_wish_options(parser: ArgumentParser) -> None:
     )
 
 
-def wishes_of(arguments: Namespace, *, anew: frozenset[str] = frozenset()) -> Wishes:
+def wishes_of(arguments: Namespace, *, anew: frozenset[str] = frozenset(), restore: tuple[Backup, ...] = ()) -> Wishes:
     """What the arguments ask for beyond the release."""
-    return Wishes(only=frozenset(arguments.only), unprotect=frozenset(arguments.unprotect), anew=anew)
+    only, unprotect = frozenset(arguments.only), frozenset(arguments.unprotect)
+    return Wishes(only=only, unprotect=unprotect, anew=anew, restore=restore)
 
 
 def _connected(host: Host, owner: Owner) -> Engine | str:

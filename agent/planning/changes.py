@@ -109,8 +109,10 @@ def _why_unwell(found: ContainerState) -> str:
 
 def _has_run(view: View, name: str, task: OneOff) -> bool:
     wanted = labels_of(view.deployment, task.container, task.container.host)
-    if (name, wanted.digest) in view.history.tasks_done(view.deployment.version):
-        return True
+    if view.history.receipts:
+        restored = bool(view.wishes.restore)
+        return (name, wanted.digest) in view.history.tasks_done(view.deployment.version, restored=restored)
+    # The site's memory was lost; the container of the last run is kept, and tells.
     found = view.found(task.container)
     return (
         found is not None

@@ -198,3 +198,62 @@ def test_a_person_who_stops_the_agent_gets_back_what_ran(site: Agent) -> None:
 
 def _text_under(folder: Path) -> str:
     return "".join(path.read_text(encoding="utf-8") for path in folder.iterdir())
+
+
+def test_threat_26_rollback_needs_no_stick_and_sets_the_data_back(site: Agent) -> None:
+    one, two = make_shop(site.folder), make_shop(site.folder, "2024.2", 2)
+    site.run("apply", one, "--yes")
+    site.run("apply", two, "--yes")
+    one.unlink()
+    two.unlink()
+    assert site.engine.docker("exec", "base", *LOG) == "2024.1\n2024.2"
+
+    said = site.run("rollback", "--yes")
+
+    assert "volume data on server is set back to its backup" in said
+    assert "version 2024.1" in site.page()
+    assert site.engine.docker("exec", "base", *LOG) == "2024.1"
+    assert json.loads(site.run("status", "--json"))["version"] == "2024.1"
+    assert "never ran on this site" in site.run("rollback", "1999.1", code=12)
+
+
+def test_redeploy_makes_a_container_anew_and_keeps_the_data(site: Agent) -> None:
+    site.run("apply", make_shop(site.folder), "--yes")
+    before = site.ids()
+
+    site.run("redeploy", "base", "--yes")
+
+    assert {name for name, number in site.ids().items() if number != before[name]} == {"base"}
+    assert site.engine.docker("exec", "base", *LOG) == "2024.1"
+
+
+def test_status_and_logs_tell_what_is_wrong(site: Agent) -> None:
+    site.run("apply", make_shop(site.folder, migration="echo started; echo done"), "--yes")
+    assert json.loads(site.run("status", "--json"))["as_it_shall_be"]
+    assert "migrate | done" in site.run("logs", "--grep", "done")
+
+    site.engine.docker("update", "--memory", "64m", "--memory-swap", "64m", "front")
+    site.engine.docker("stop", "--time", "0", "base")
+    said = site.run("status", "--disk", "--prometheus", "floto.prom", code=40) + site.run("status", code=40)
+    assert "server: base: stopped, exit code 137" in said
+    assert "server: front: drift: memory edited by hand" in said
+    assert 'floto_container_well{product="shop",site="krakow-1",host="server",container="front"} 1' in (
+        site.folder / "floto.prom"
+    ).read_text(encoding="utf-8")
+
+    site.run("apply", make_shop(site.folder, migration="echo started; echo done"), "--yes")
+    site.run("status")
+
+
+def test_abort_takes_back_what_a_killed_agent_left(site: Agent) -> None:
+    site.run("apply", make_shop(site.folder), "--yes")
+    process = site.start("apply", make_shop(site.folder, "2024.2", 2), "--yes")
+    while "front.floto-old" not in site.ids():
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    assert "interrupted: apply in phase switch" in site.run("status", code=40)
+
+    site.run("abort", "--yes")
+    assert "version 2024.1" in site.page()
+    assert "nothing was interrupted" in site.run("resume")
