@@ -38,6 +38,7 @@ _REWORDED = (
     (r"Parse error: ", "cannot parse: "),
     (r"call to `?(?:\S+\.star\.)?(\w+)`?", r"call to \1()"),
     (r"^fail: ", ""),
+    (r"Operation `call\(\)` not supported on type `\w+`", "this is no function: does a variable hide a word here?"),
     (r"Not a valid identifier: `(.*)`", r"an f-string takes plain names, not `\1`: give the value a name first"),
     (r"Operation `serde::serialize` not supported on type `function`", "a function cannot be an argument of a word"),
     (r"Cycle detected when serializing value of type `(\w+)` to JSON", r"a \1 that contains itself cannot be given"),
