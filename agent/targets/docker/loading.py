@@ -103,10 +103,11 @@ class Loader:
 def load_images(loader: Loader, images: Sequence[Image], held: Iterable[Digest]) -> dict[Digest, str]:
     """Load `images` into an engine that holds the chains `held`; the engine's ids by config digest.
 
-    Images that share a missing layer follow each other, so that it travels once; others load at the same time. After
-    the first failure nothing new is begun. A containerd store gets whole images one by one: it keeps what it knows.
+    Images that share a missing layer follow each other, so that it travels once, the smallest first, so that the others
+    wait least; all the rest load at the same time. After the first failure nothing new is begun. A containerd store
+    gets whole images one by one: it keeps what it knows.
     """
-    waiting, present, loaded = list(images), set(held), dict[Digest, str]()
+    waiting, present, loaded = sorted(images, key=lambda image: image.size), set(held), dict[Digest, str]()
     busy = dict[Future[str], Image]()
     pool = ThreadPoolExecutor(loader.width)
     try:
