@@ -58,7 +58,8 @@ def pack(
     """Write the signed bundle of `release`, for any site or for those that hold `baseline`; whole or not at all."""
     # Kept for later: a delta for a site that has this release compares with it.
     store.add_bytes(release.to_json())
-    carried = [carry(store, digest, kind) for digest, kind in types_in(release).items()]
+    kinds = {digest: what for what, digest in heading.attestations.items()} | types_in(release)
+    carried = [carry(store, digest, kind) for digest, kind in kinds.items()]
     with _told(release, carried, baseline, store, progress) as (told, bases):
         draft = draft_bundle(release, told, replace(heading, bases=bases), makers.chain.to_sections())
         draft = draft.signed(signer.sign(draft.page.message) for signer in makers.signers)

@@ -3,9 +3,11 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from builder.attestations.attest import attest
 from builder.cli.clock import now
 from builder.cli.gathering import add_gathering_options, check_locked, locked, surroundings_of
 from builder.cli.heading import add_heading_options, heading_of
@@ -68,10 +70,16 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     surroundings, progress = surroundings_of(arguments, project), terminal.progress()
     with Outside(surroundings, read_settings(project), Patience()) as outside:
         resolution = resolve(evaluation, surroundings, outside, progress, lock=lock)
+        found = lock_of(evaluation, resolution, surroundings)
         if arguments.locked or arguments.release:
-            check_locked(lock, evaluation, lock_of(evaluation, resolution, surroundings))
-        release = release_of(evaluation, gather(evaluation, resolution, surroundings, outside, progress))
+            check_locked(lock, evaluation, found)
+        gathered = gather(evaluation, resolution, surroundings, outside, progress)
+    release = release_of(evaluation, gathered)
     heading = heading_of(arguments, project, release, lock, terminal)
+    attestations = attest(
+        evaluation, release, gathered, surroundings, lock=found, issued=heading.issued, progress=progress
+    )
+    heading = replace(heading, attestations=attestations)
     path: Path = arguments.output or Path(f"{release.product}-{release.version}.floto")
     with _baseline(arguments, makers, surroundings.store, progress) as baseline:
         written = pack(

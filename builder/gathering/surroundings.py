@@ -54,10 +54,12 @@ class Surroundings:
 class Gathered:
     """What is in the store: plain files by path, artifacts and images by name.
 
-    `remote` are images of registries by reference and platform, whether they are images of the release or not.
+    `remote` are images of registries by reference and platform, whether they are images of the release or not; `tools`
+    the programs that built an image, by its name, when it was built.
     """
 
     files: dict[str, File] = field(default_factory=dict)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     remote: dict[tuple[str, str], Image] = field(default_factory=dict)
+    tools: dict[str, dict[str, str]] = field(default_factory=dict)

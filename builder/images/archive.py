@@ -62,7 +62,7 @@ class Archives:
     def _tar(self, digest: Digest) -> Iterator[Entry]:
         plain = self._inflated(digest)
         blob = self._blob(plain)
-        with tarfile.open(fileobj=io.BufferedReader(_Window(blob, 0, blob.size), CHUNK), mode="r:") as tar:
+        with tarfile.open(fileobj=window(blob, 0, blob.size), mode="r:") as tar:
             members = {posixpath.normpath(member.name): member for member in tar}
         for path, member in members.items():
             source = members.get(posixpath.normpath(member.linkname)) if member.islnk() else member
@@ -77,14 +77,14 @@ class Archives:
                     _EXECUTABLE if source.mode & stat.S_IXUSR else _PLAIN,
                     size=source.size,
                     content=f"{plain}!{source.name}",
-                    open=partial(_opened, blob, source.offset_data, source.size),
+                    open=partial(window, blob, source.offset_data, source.size),
                 )
             else:
                 raise DefinitionError(f"an archive holds {path}, which is neither a file, a folder nor a link")
 
     def _zip(self, digest: Digest) -> Iterator[Entry]:
         blob = self._blob(digest)
-        archive = self._open.enter_context(zipfile.ZipFile(io.BufferedReader(_Window(blob, 0, blob.size), CHUNK)))
+        archive = self._open.enter_context(zipfile.ZipFile(window(blob, 0, blob.size)))
         for member in archive.infolist():
             mode = member.external_attr >> 16
             path = posixpath.normpath(member.filename)
@@ -144,7 +144,8 @@ class _Window(io.RawIOBase):
         return count
 
 
-def _opened(blob: FramedBlob, start: int, size: int) -> BinaryIO:
+def window(blob: FramedBlob, start: int, size: int) -> BinaryIO:
+    """`size` bytes from `start` of an open blob as a file that can be read anywhere."""
     return io.BufferedReader(_Window(blob, start, size), CHUNK)
 
 

@@ -2,7 +2,7 @@
 
 import posixpath
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -91,14 +91,15 @@ def tree_of(store: Store, ledger: Ledger, layers: Sequence[Digest]) -> Tree:
     kinds: dict[str, str] = {}
     links: dict[str, str] = {}
     for layer in layers:
-        listing = _listing(store, ledger, layer)
+        listing = listing_of(store, ledger, layer)
         gone, emptied = set(listing["gone"]), set(listing["emptied"])
-        kinds = {path: kind for path, kind in kinds.items() if not _is_gone(path, gone, emptied)} | listing["kinds"]
+        kinds = {path: kind for path, kind in kinds.items() if not is_gone(path, gone, emptied)} | listing["kinds"]
         links = {path: target for path, target in links.items() if kinds.get(path) == "link"} | listing["links"]
     return Tree(kinds, links)
 
 
-def _is_gone(path: str, gone: set[str], emptied: set[str]) -> bool:
+def is_gone(path: str, gone: Collection[str], emptied: Collection[str]) -> bool:
+    """Whether whiteouts take away `path`: itself or a folder above it, or all that was in one."""
     while path:
         if path in gone:
             return True
@@ -108,7 +109,8 @@ def _is_gone(path: str, gone: set[str], emptied: set[str]) -> bool:
     return False
 
 
-def _listing(store: Store, ledger: Ledger, layer: Digest) -> dict[str, Any]:
+def listing_of(store: Store, ledger: Ledger, layer: Digest) -> dict[str, Any]:
+    """What a layer holds (`kinds`, `links`) and takes away (`gone`, `emptied`), by path; read once and remembered."""
     known = ledger.recall("listing", layer)
     if known is None:
         known = _read_listing(store, layer)

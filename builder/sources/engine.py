@@ -41,6 +41,12 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    @property
+    def version(self) -> str:
+        """Which release of docker the engine is."""
+        with self._told("cannot be asked"):
+            return str(self._client.version()["Version"])
+
     def find(self, reference: str) -> Held | None:
         """The image of that name or id; None where the engine has none."""
         with self._told(f"cannot look for the image {reference}"):

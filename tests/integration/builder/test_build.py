@@ -101,6 +101,12 @@ def test_the_second_build_reuses_and_the_bundle_can_be_looked_into(
     assert list(shown["images"]) == ["app"]
     assert list(shown["parameters"]) == ["address"]
     assert shown["index"] == told["index"]
+    bill = json.loads(floto("inspect", "small-1.2.floto", "--sbom", folder=home).stdout)
+    assert {one["name"] for one in bill["components"]} >= {"app", "page.j2"}
+    provenance = json.loads(floto("inspect", "small-1.2.floto", "--provenance", folder=home).stdout)
+    made = provenance["predicate"]["runDetails"]["byproducts"]
+    assert [one["name"] for one in made] == ["image built"]
+    assert provenance["predicate"]["buildDefinition"]["internalParameters"]["recipes"]["artifact tool"]["output"]
 
 
 @pytest.mark.engine
