@@ -24,6 +24,12 @@ VERBS = VerbTable(
         "export",
         "watching/status",
         "watching/logs",
+        "watching/history",
+        "watching/receipt",
+        "care/start",
+        "care/stop",
+        "care/restart",
+        "care/unit",
     ),
 )
 

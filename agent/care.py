@@ -1,0 +1,52 @@
+"""Stopping and starting what a release has, by hand: in the order in which its parts need each other."""
+
+from collections.abc import Collection, Iterable, Mapping
+from graphlib import TopologicalSorter
+
+from agent.applying.health import await_health
+from agent.applying.means import Means
+from agent.history import Placed
+from agent.planning.obstacles import LEVELS
+from bundle_format.errors import FlotoError, PreflightError
+
+
+def in_order(containers: Mapping[str, Placed], names: Collection[str]) -> tuple[str, ...]:
+    """The named containers, each behind those that it waits for; names of hosts stand for all on them.
+
+    FlotoError for a name that the release does not have.
+    """
+    hosts = {placed.host for placed in containers.values()}
+    if unknown := sorted(set(names) - containers.keys() - hosts):
+        raise FlotoError(
+            f"the release has no container or host called {', '.join(unknown)}",
+            f"It has: {', '.join(sorted({*containers, *hosts}))}",
+        )
+    chosen = {name for name, placed in containers.items() if not names or name in names or placed.host in names}
+    graph = {name: [other for other in placed.after if other in containers] for name, placed in containers.items()}
+    return tuple(name for name in TopologicalSorter(graph).static_order() if name in chosen)
+
+
+def require_unprotected(containers: Mapping[str, Placed], names: Iterable[str], unprotect: Collection[str]) -> None:
+    """PreflightError when a container that must not be stopped is among them."""
+    guarded = [name for name in names if containers[name].protect == LEVELS[-1] and name not in unprotect]
+    if guarded:
+        raise PreflightError(
+            f"{', '.join(guarded)} must not be stopped (protect = stop); nothing was changed",
+            f"If this is the moment for it: --unprotect {guarded[0]}",
+        )
+
+
+def stop(means: Means, containers: Mapping[str, Placed], names: Iterable[str]) -> None:
+    """Stop containers, those that need others first; each gets its own signal and grace."""
+    for name in reversed(tuple(names)):
+        with means.progress.task(f"stopping {name}"):
+            means.engine(containers[name].host).stop(name, containers[name].grace)
+
+
+def start(means: Means, containers: Mapping[str, Placed], names: Iterable[str]) -> None:
+    """Start containers, each once those that it needs are well; TargetError when one does not become so."""
+    for name in names:
+        engine = means.engine(containers[name].host)
+        with means.progress.task(f"starting {name}"):
+            engine.start(name)
+            await_health(engine, name, containers[name].deadline, means)

@@ -1,0 +1,70 @@
+"""Stopping and starting by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.care import in_order, require_unprotected, start, stop
+from bundle_format.errors import FlotoError, PreflightError, TargetError
+from tests.fakes import Moment
+from tests.sites import FakeSite
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> FakeSite:
+    """A chain: web needs app, app needs db; the last is protected."""
+    site = FakeSite(tmp_path)
+    containers = {"web": {"after": ["app"]}, "app": {"after": ["db"]}, "db": {"protect": "stop"}}
+    images = {name: site.image(name) for name in containers}
+    site.apply(site.deployment(images=images, containers=containers))
+    return site
+
+
+def act(site: FakeSite, *names: str) -> list[str]:
+    """What is stopped and started when the named are restarted, in order."""
+    seen: list[str] = []
+
+    def hook(moment: Moment) -> None:
+        if moment.when == "before":
+            seen.append(f"{moment.verb} {moment.subject}")
+
+    current = site.history.current
+    assert current
+    placed = current.undertaking.containers
+    with site.means(current.undertaking, hook) as means:
+        chosen = in_order(placed, names)
+        stop(means, placed, chosen)
+        start(means, placed, chosen)
+    return seen
+
+
+def test_who_needs_others_stops_first_and_starts_last(site: FakeSite) -> None:
+    stops, starts = ["stop web", "stop app", "stop db"], ["start db", "start app", "start web"]
+
+    assert act(site) == stops + starts
+    assert act(site, "one") == stops + starts
+    assert act(site, "web", "db") == ["stop web", "stop db", "start db", "start web"]
+
+
+def test_a_name_that_nobody_has_is_told(site: FakeSite) -> None:
+    with pytest.raises(FlotoError, match="no container or host called wob"):
+        act(site, "wob")
+
+
+def test_a_protected_container_is_not_stopped_without_leave(site: FakeSite) -> None:
+    current = site.history.current
+    assert current
+    placed = current.undertaking.containers
+
+    with pytest.raises(PreflightError, match="db must not be stopped"):
+        require_unprotected(placed, ("web", "db"), ())
+    require_unprotected(placed, ("web", "db"), ("db",))
+
+
+def test_what_does_not_become_well_is_told(site: FakeSite) -> None:
+    web = site.daemons["one"].find("web")
+    assert web
+    object.__setattr__(web, "words", ("false",))
+
+    with pytest.raises(TargetError, match="web is not well"):
+        act(site, "web")
