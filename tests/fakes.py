@@ -188,20 +188,16 @@ class FakeDaemon:
         match list(words):
             case ["sleep", time]:
                 life = FOREVER if time in ("inf", "infinity") else float(time)
-            case ["true"]:
-                pass
+            case ["true"] | ["echo", _, ">>", _]:
+                pass  # what the latter writes it writes once, when it is launched
             case ["false"]:
                 code = 1
-            case ["echo", _, ">>", _]:
-                pass  # what it writes it writes once, when it is launched
             case ["echo", *rest]:
                 lines = [("stdout", " ".join(rest))]
             case ["test", "-f", path]:
                 code = int(self.read(container, path) is None)
-            case ["cat", path] if (content := self.read(container, path)) is not None:
-                lines = [("stdout", line) for line in content.decode().splitlines()]
             case ["cat", path]:
-                code, lines = 1, [("stderr", f"cat: can't open '{path}': No such file or directory")]
+                code, lines = _cat(path, self.read(container, path))
             case ["sh", "-c", script] if script.startswith("exit "):
                 code = int(script.removeprefix("exit "))
             case ["sh", "-c", script]:
@@ -609,6 +605,12 @@ class FakeEngine:
             ports=container.wish.ports,
             settings=container.settings,
         )
+
+
+def _cat(path: str, content: bytes | None) -> tuple[int, list[tuple[str, str]]]:
+    if content is None:
+        return 1, [("stderr", f"cat: can't open '{path}': No such file or directory")]
+    return 0, [("stdout", line) for line in content.decode().splitlines()]
 
 
 def _mount_text(mount: Any) -> str:
