@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from backports import zstd
+import zstandard
 
 from bundle_format.errors import DamageError
 
@@ -16,7 +16,7 @@ FRAME = 4 << 20
 MAX_STORED = FRAME + (FRAME >> 12) + 64
 """No frame is stored in more bytes than its raw-block form needs."""
 
-CODEC = f"zstd-{zstd.zstd_version}/1"
+CODEC = f"zstd-{'.'.join(map(str, zstandard.ZSTD_VERSION))}/1"
 """Which bytes `pack` makes of a frame: the library's version and the revision of the rules in this module."""
 
 WINDOW_LOG = 23
@@ -85,12 +85,7 @@ def _sample(raw: bytes) -> bytes:
 
 
 def _zstd(raw: bytes, level: int) -> bytes:
-    options = {
-        int(zstd.CompressionParameter.compression_level): level,
-        int(zstd.CompressionParameter.checksum_flag): 1,
-        int(zstd.CompressionParameter.content_size_flag): 1,
-    }
-    return zstd.compress(raw, options=options)
+    return zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True).compress(raw)
 
 
 def plain_frame(raw: bytes) -> bytes:
@@ -106,14 +101,14 @@ def plain_frame(raw: bytes) -> bytes:
 def unpack(stored: bytes, raw_size: int) -> bytes:
     """The `raw_size` bytes of a frame whose stored bytes were verified; DamageError when it is not just that."""
     try:
-        if zstd.get_frame_info(stored).decompressed_size != raw_size:
-            raise DamageError("a frame states another size than the frame table")
-        decompressor = zstd.ZstdDecompressor(options={int(zstd.DecompressionParameter.window_log_max): WINDOW_LOG})
-        raw = decompressor.decompress(stored, raw_size)
-    except zstd.ZstdError as error:
-        raise DamageError("a frame does not decompress") from error
-    if len(raw) != raw_size or not decompressor.eof or decompressor.unused_data:
-        raise DamageError("a frame is not exactly one zstd frame of the stated size")
+        stated = zstandard.get_frame_parameters(stored)
+        if stated.content_size != raw_size or stated.window_size > 1 << WINDOW_LOG:
+            raise DamageError("a frame states another size than the frame table, or asks for too large a window")
+        raw: bytes = zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise DamageError("a frame is not exactly one zstd frame") from error
+    if len(raw) != raw_size:
+        raise DamageError("a frame does not hold as many bytes as it states")
     return raw
 
 
