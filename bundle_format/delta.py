@@ -31,9 +31,10 @@ _MAGIC = 0x184D2A5D
 _RANGE = struct.Struct("<QI")
 _MAX_RANGES = 1 << 16
 
-# Frames are made by zstandard, which knows no prefixes; with one as a mere dictionary a patch saves nothing. So patches
-# use the standard library's zstd of Python 3.14, here in its backport. Measured on rebuilt layers: one large hash table over the whole reference, with matches of at least seven bytes,
-# makes smaller patches than long-distance matching or any higher level, and makes them faster.
+# Frames are made by zstandard, which knows no prefixes, and with a mere dictionary a patch saves nothing: patches use
+# the standard library's zstd of Python 3.14 in its backport. Measured on rebuilt layers, one large hash table over the
+# whole reference, with matches of at least seven bytes, makes smaller patches than long-distance matching or any
+# higher level, and makes them faster.
 _OPTIONS = {
     int(zstd.CompressionParameter.compression_level): 1,
     int(zstd.CompressionParameter.hash_log): 23,
