@@ -101,6 +101,10 @@ class View:
         """Whether somebody else's container has the name."""
         return self.found(wanted) is None and self.engine(wanted.host).container(wanted.name) is not None
 
+    def tags_of(self, host: str, image: str) -> tuple[str, ...]:
+        """The tags that an engine has for an image of its own id."""
+        return next((held.tags for held in self.engine(host).images if held.id == image), ())
+
     def ours(self, host: str) -> Iterator[ContainerState]:
         """What this product has on a host's engine, drafts and containers set aside among it."""
         for container in self.engine(host).containers:

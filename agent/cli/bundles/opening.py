@@ -15,11 +15,11 @@ from bundle_format.trust.trust import Trust
 PIPE = Path("-")
 
 
-def add_bundle_options(parser: ArgumentParser) -> None:
+def add_bundle_options(parser: ArgumentParser, *, needed: bool = True) -> None:
     """Let a person name a bundle, where it is, and the site's state."""
     parser.add_argument(
         "bundle",
-        nargs="+",
+        nargs="+" if needed else "*",
         type=Path,
         help="the bundle, its parts in any order, folders with them, or - for a pipe",
     )

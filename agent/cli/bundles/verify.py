@@ -8,7 +8,7 @@ from agent.cli.bundles.opening import add_bundle_options, opened, place_of
 from bundle_format.canonical import canonical
 from bundle_format.damage import report_of
 from bundle_format.durable import whole_file
-from bundle_format.errors import ExitCode
+from bundle_format.errors import ExitCode, FlotoError
 from bundle_format.shown.bundles import age_text
 from bundle_format.shown.damage import report_lines
 from bundle_format.terminal import Terminal, Verb
@@ -18,6 +18,8 @@ EXAMPLES = """\
   floto-agent verify /media/one /media/two                        (its parts, wherever they are)
   floto-agent verify shop.floto --also /media/second/shop.floto   (are two damaged copies whole together?)
   floto-agent verify shop.floto --report lost.json                (to be carried home: floto-builder repair)
+  floto-agent verify --installed                                  (images, files and options on the hosts)
+  floto-agent verify --installed --repair
 """
 
 HELP = """\
@@ -26,12 +28,23 @@ with --report FILE and carry that home: floto-builder repair makes a small file 
 
 
 def _configure(parser: ArgumentParser) -> None:
-    add_bundle_options(parser)
+    add_bundle_options(parser, needed=False)
+    parser.add_argument("--installed", action="store_true", help="what the release has put on the hosts, not a bundle")
+    parser.add_argument(
+        "--repair", action="store_true", help="with --installed: make anew what is not as it was signed"
+    )
+    parser.add_argument("--yes", action="store_true", help="with --repair: agree beforehand")
     parser.add_argument("--report", metavar="FILE", type=Path, help="write down what is lost, for a repair from home")
     parser.add_argument("--json", action="store_true", help="say it for a script")
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
+    if arguments.installed:
+        from agent.cli.care.installed import verify_installed
+
+        return verify_installed(arguments, terminal)
+    if not arguments.bundle:
+        raise FlotoError("no bundle was named", "Name one, or look at the hosts: floto-agent verify --installed")
     with opened(arguments, terminal, salvage=True) as bundle:
         report = report_of(bundle, bundle.verify(terminal.progress()))
         index = bundle.index

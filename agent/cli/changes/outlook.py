@@ -28,6 +28,7 @@ class Outlook:
     intent: Intent
     history: History
     engines: Mapping[str, Engine]
+    view: View
     plan: Plan
     findings: Findings
 
@@ -84,7 +85,7 @@ def outlook_of(site: Site, intent: Intent, wishes: Wishes) -> Iterator[Outlook]:
         plan = make_plan(deployment, state, history, wishes, intent.sizes)
         free = shutil.disk_usage(site.folder.root).free
         findings = preflight(view, plan, Staging(intent.missing, free, str(site.folder.root)))
-        yield Outlook(intent, history, engines, plan, findings)
+        yield Outlook(intent, history, engines, view, plan, findings)
 
 
 def _hosts_of(intent: Intent, wishes: Wishes) -> set[str]:

@@ -1,0 +1,79 @@
+"""Whether what is installed is still what was signed: images byte by byte, files in containers, options."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from agent.planning.view import View
+from agent.state import ContainerState
+from agent.targets.engine import Engine
+from bundle_format.errors import TargetError
+from bundle_format.progress import Progress
+from bundle_format.release.deployment import Container
+
+MOST_FILE = 64 << 20
+"""Bytes of a rendered file that are read back at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something installed that is not as it was signed, and the containers that have to be made anew."""
+
+    host: str
+    message: str
+    containers: tuple[str, ...]
+    image: str = ""
+    """The engine's id of a damaged image, which has to be loaded anew."""
+
+
+def find_faults(view: View, engines: Mapping[str, Engine], progress: Progress) -> Iterator[Fault]:
+    """Read back all that the release has put on its hosts; what a plan tells already is left to it."""
+    for host in view.hosts:
+        engine = engines[host]
+        yield from _images(view, host, engine, progress)
+        for container in view.containers(host):
+            found = view.found(container)
+            if found:
+                yield from _files(container, found, engine)
+
+
+def _images(view: View, host: str, engine: Engine, progress: Progress) -> Iterator[Fault]:
+    state = view.engine(host)
+    for name in sorted({container.image for container in view.things(host)}):
+        image = view.deployment.images[name]
+        held = state.image_id(image)
+        users = tuple(container.name for container in view.containers(host) if container.image == name)
+        if held is None:
+            if users:
+                yield Fault(host, f"image {image.tag} is not on the engine", users)
+            continue
+        with progress.task(f"reading back {image.tag} on {host}"):
+            sound = engine.check_image(held)
+        if not sound:
+            yield Fault(host, f"image {image.tag} is damaged", users, held)
+
+
+def _files(container: Container, found: ContainerState, engine: Engine) -> Iterator[Fault]:
+    for file in container.files:
+        try:
+            content = engine.read_file(found.id, file.path, MOST_FILE)
+        except TargetError as error:
+            yield Fault(
+                engine.host, f"{container.name}: {file.path} cannot be read: {error.message}", (container.name,)
+            )
+            continue
+        if content != file.content:
+            what = "is missing" if content is None else "was edited by hand"
+            yield Fault(engine.host, f"{container.name}: file {file.path} {what}", (container.name,))
+
+
+def take_away(fault: Fault, view: View, engine: Engine) -> None:
+    """Remove a damaged image, and before it the containers made from it, so that a plan finds both missing.
+
+    Volumes stay. Where this is interrupted, the next apply makes the containers anew.
+    """
+    for name in fault.containers:
+        found = view.found(view.thing(name))
+        if found:
+            engine.stop(found.id, view.thing(name).stop_grace)
+            engine.remove(found.id)
+    engine.remove_image(fault.image, view.tags_of(fault.host, fault.image))
