@@ -258,7 +258,7 @@ class TestSsh:
     def test_tells_that_nobody_lets_in(self, login: SshServer) -> None:
         assert "Connection refused" in fault(**self.changed(login, engine=f"ssh://root@{THEIRS}:2223")).message
 
-    def test_leaves_nothing_behind_when_the_agent_dies(self, login: SshServer) -> None:
+    def test_ends_when_the_agent_dies(self, login: SshServer, tmp_path: Path) -> None:
         script = (
             "import os, signal\n"
             "from agent.targets.docker.engine import DockerEngine\n"
@@ -268,7 +268,9 @@ class TestSsh:
             "print(engine._connection._tunnel._child.pid, flush=True)\n"
             "os.kill(os.getpid(), signal.SIGKILL)\n"
         )
-        died = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        environment = {**os.environ, "TMPDIR": str(tmp_path)}
+        command = [sys.executable, "-c", script]
+        died = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         assert died.stdout.strip().isdigit(), died.stderr
         client = Path("/proc") / died.stdout.strip()
 
