@@ -1,14 +1,11 @@
 """Artifacts that a command makes from sources, in a copy of its own: what it sees is what is remembered."""
 
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from builder.artifact import Artifact
 from builder.child import Child
+from builder.images.copies import copied
 from builder.images.layer import Entry
 from builder.language.evaluation import Command
 from builder.project import check_path
@@ -33,7 +30,7 @@ def make_artifact(
     DefinitionError, with the end of its output, where it fails or leaves no such file.
     """
     check_path(recipe.output)
-    with _copied(sources, epoch) as folder:
+    with copied(sources, epoch) as folder:
         Child(folder, env, log, task).run(recipe.command)
         output = folder / recipe.output
         if not output.is_file() or not output.resolve().is_relative_to(folder.resolve()):
@@ -44,33 +41,6 @@ def make_artifact(
         with output.open("rb") as stream:
             blob = store.add(stream)
     return Artifact({PurePosixPath(recipe.output).name: File(digest=blob.digest, size=blob.size)})
-
-
-@contextmanager
-def _copied(sources: Iterable[Entry], epoch: int) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="floto-sources-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        copies = {folder / entry.path: entry for entry in sources}
-        for place, entry in copies.items():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            _copy(entry, place)
-        for place, entry in copies.items():
-            if entry.kind != "link":
-                os.utime(place, (epoch, epoch))
-        yield folder
-
-
-def _copy(entry: Entry, place: Path) -> None:
-    if entry.kind == "folder":
-        place.mkdir(exist_ok=True)
-    elif entry.kind == "link":
-        place.symlink_to(entry.target)
-    else:
-        assert entry.open is not None
-        with entry.open() as content, place.open("wb") as file:
-            shutil.copyfileobj(content, file)
-    if entry.kind != "link":
-        place.chmod(entry.mode)
 
 
 def _listed(folder: Path) -> str:
