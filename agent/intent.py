@@ -1,18 +1,18 @@
 """What a person wants of the site: a deployment, where it comes from, and which blobs it takes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.history import Source
 from agent.stage import read_blob, require, stage
 from bundle_format.digest import Digest, digest_of
-from bundle_format.errors import DamageError
+from bundle_format.errors import DamageError, MissingError
 from bundle_format.progress import Progress
 from bundle_format.reader import Bundle
 from bundle_format.release.deployment import Deployment
 from bundle_format.release.late import names
-from bundle_format.release.model import File, Release, release_from_json
+from bundle_format.release.model import File, Image, Release, release_from_json
 from bundle_format.site.bind import bind
 from bundle_format.site.secret import Ask, read_secrets
 from bundle_format.site.sitefile import Site, read_site, site_content, variant_of
@@ -45,8 +45,13 @@ def from_bundle(bundle: Bundle, site_file: Path, store: Store, keeper: Keeper) -
     release, index = bundle.release, bundle.index
     content = site_content(site_file)
     site = read_site(content, site_file, release)
-    deployment, secrets = _bound(release, site, keeper, lambda file: read_blob(bundle, store, file.digest))
-    wanted = {index.definition, *blobs_of(deployment, release)}
+    try:
+        deployment, secrets = _bound(release, site, keeper, lambda file: read_blob(bundle, store, file.digest))
+    except MissingError:
+        # Everything that is lacking is told, not just the file that was wanted first.
+        require(bundle, store, blobs_of(release.images.values(), release))
+        raise
+    wanted = {index.definition, *blobs_of(deployment.images.values(), release)}
     require(bundle, store, wanted)
 
     def bring(progress: Progress) -> None:
@@ -84,13 +89,12 @@ def from_store(source: Source, store: Store, keeper: Keeper) -> Intent:
     path = Path(source.folder) / "site.toml"
     site = read_site(store.read_bytes(source.site_file), path, release)
     deployment, secrets = _bound(release, site, keeper, lambda file: store.read_bytes(file.digest))
-    sizes = {digest: store.size(digest) for digest in blobs_of(deployment, release)}
+    sizes = {digest: store.size(digest) for digest in blobs_of(deployment.images.values(), release)}
     return Intent(deployment, source, secrets, lambda _: None, sizes, 0)
 
 
-def blobs_of(deployment: Deployment, release: Release) -> set[Digest]:
-    """The blobs that a deployment is made of, without the release itself."""
-    images = deployment.images.values()
+def blobs_of(images: Iterable[Image], release: Release) -> set[Digest]:
+    """The blobs that a deployment with these images of a release is made of, without the release itself."""
     layers = {digest for image in images for digest in (image.config, image.manifest, *image.layers)}
     return layers | {file.digest for file in release.files.values()}
 
