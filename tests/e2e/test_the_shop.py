@@ -136,7 +136,7 @@ def test_the_same_definition_makes_the_same_bytes(home: Home, first: Path, tmp_p
     try:
         home.beside_engine(
             *("taskset", "-c", "0", "floto-builder", "build", home.shop, "--key", home.key),
-            *("--store", tmp_path / "store", "--output", tmp_path / "again.floto"),
+            *("--sequence", "1", "--store", tmp_path / "store", "--output", tmp_path / "again.floto"),
             TZ="Pacific/Chatham",
             PYTHONHASHSEED="7",
             LC_ALL="C",
