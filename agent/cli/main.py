@@ -29,6 +29,9 @@ VERBS = VerbTable(
         "care/start",
         "care/stop",
         "care/restart",
+        "care/backup",
+        "care/restore",
+        "care/purge",
         "care/unit",
     ),
 )

@@ -1,6 +1,5 @@
 """`floto-agent status`: how the site is, beside what its release says."""
 
-import os
 import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from agent.planning.plan import make_plan
 from agent.report.status import Status, prometheus_lines, status_json, status_lines, status_of
 from agent.state import DiskUse
 from agent.targets.engine import Engine
+from bundle_format.durable import whole_file
 from bundle_format.errors import ExitCode, FlotoError
 from bundle_format.terminal import Terminal, Verb
 
@@ -92,15 +92,9 @@ def _tell(status: Status, arguments: Namespace, terminal: Terminal) -> None:
 
 def _write(path: Path, text: str) -> None:
     """All at once, and for everybody to read: the collector may look at any moment, as another user."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        beside.chmod(0o644)
-        beside.replace(path)
-    except OSError as error:
-        raise FlotoError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        Path(file.name).chmod(0o644)
+        file.write(text.encode())
 
 
 VERB = Verb("status", "Tell how the site is, beside what its release says.", _configure, _run, EXAMPLES)

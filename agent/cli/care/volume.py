@@ -1,0 +1,57 @@
+"""What the verbs that touch volumes share: the site held alone, its engines, and where a volume is."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from agent.applying.means import Means, Redactor
+from agent.cli.changes.carrying import settle_before
+from agent.cli.changes.stopping import WallClock, stoppable
+from agent.cli.places import add_state_option
+from agent.cli.site import engines_of, installed, owner_of, secrets_of, site_of
+from agent.history import Receipt
+from agent.labels import Owner
+from agent.observe import observe
+from agent.state import SiteState
+from bundle_format.terminal import Terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A site that no other agent changes meanwhile, looked at."""
+
+    receipt: Receipt
+    owner: Owner
+    state: SiteState
+    means: Means
+
+
+def add_volume_options(parser: ArgumentParser) -> None:
+    """Let a person name a volume."""
+    parser.add_argument("volume", help="its name in the release")
+    parser.add_argument("--host", metavar="NAME", help="where several hosts have one of that name")
+    add_state_option(parser)
+
+
+@contextmanager
+def held(arguments: Namespace, terminal: Terminal) -> Iterator[Held]:
+    """Hold the site for as long as the block lasts."""
+    site = site_of(arguments)
+    with site.folder.held(), stoppable() as stop:
+        settle_before(site, arguments, terminal)
+        receipt = installed(site)
+        undertaking = receipt.undertaking
+        owner = owner_of(undertaking.source)
+        with engines_of(undertaking.hosts, owner) as (engines, silent):
+            means = Means(
+                transaction=undertaking.transaction,
+                engines=engines,
+                store=site.store,
+                clock=WallClock(stop),
+                progress=terminal.progress(),
+                redact=Redactor(secrets_of(site, undertaking.source)),
+                outputs=site.folder.tasks,
+                stop=stop,
+            )
+            yield Held(receipt, owner, observe(engines, silent), means)
