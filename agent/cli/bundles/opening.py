@@ -29,15 +29,15 @@ def add_bundle_options(parser: ArgumentParser, *, needed: bool = True) -> None:
     add_state_option(parser)
 
 
-def opened(arguments: Namespace, terminal: Terminal, *, salvage: bool = False) -> Bundle:
-    """The bundle that the arguments name, judged by what the site believes."""
+def opened(arguments: Namespace, terminal: Terminal, *, salvage: bool = False, asks: bool = False) -> Bundle:
+    """The bundle that the arguments name, judged by what the site believes; `asks`: a person will have to answer."""
     if PIPE not in arguments.bundle:
         return open_bundle(arguments.bundle, trusted(arguments, terminal), also=arguments.also, salvage=salvage)
     if len(arguments.bundle) > 1 or sys.stdin.isatty():
         raise FlotoError(
             "a pipe brings one whole bundle, and nothing else is named", "Like this: cat PARTS | floto-agent verify -"
         )
-    if not getattr(arguments, "yes", True):
+    if asks:
         raise FlotoError("nobody can be asked while the bundle comes through the pipe", "Agree beforehand with --yes.")
     return open_pipe(sys.stdin.buffer, trusted(arguments, terminal), also=arguments.also)
 

@@ -31,7 +31,7 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
-    with site.folder.held(), opened(arguments, terminal) as bundle:
+    with site.folder.held(), opened(arguments, terminal, asks=not arguments.yes) as bundle:
         settle_before(site, arguments, terminal)
         intent = from_bundle(bundle, arguments.site, site.store, site.keeper(terminal))
         notes = admit(site.trust.load()[0], bundle, intent.source.site)
