@@ -17,29 +17,33 @@ On site:  floto-agent trust enrol root-1.floto-root             once
           floto-agent apply @NAME@-0.1.floto --site site.toml
 """
 
-project("@NAME@", version = "0.1", doc = "A page behind nginx")
+project("@NAME@", version="0.1", doc="A page behind nginx")
 
 # What only a site knows. The builder never sees these values: a site writes them into its site.toml.
 # They go into texts ("http://%s/" % address), but no decision can depend on them: that is what choice() is for.
-address = param("address", type = "ip", doc = "address of the host that shows the page")
-port = param("port", type = "port", default = 8080, doc = "port of the page on that host")
-visitor = param("visitor", default = "world", doc = "whom the page greets")
+address = param("address", type="ip", doc="address of the host that shows the page")
+port = param("port", type="port", default=8080, doc="port of the page on that host")
+visitor = param("visitor", default="world", doc="whom the page greets")
 
 # What the product is made of. The first image comes from a registry; the second is put together from it and a
 # folder of this project, without docker. `floto-builder lock` pins what "1.27-alpine" means today.
-nginx = image("nginx", pull = "nginx:1.27-alpine")
-web = image("web", base = nginx, files = {"/usr/share/nginx/html": folder("page")})
+nginx = image("nginx", pull="nginx:1.27-alpine")
+web = image("web", base=nginx, files={"/usr/share/nginx/html": folder("page")})
 
 # Where it runs. How the agent reaches the host's engine is the site's matter, too.
-server = host("server", address = address)
+server = host("server", address=address)
 
 # A template is rendered on site. It knows its `vars` and nothing else; a misspelt name is found while building.
-page = template("page", src = "templates/index.html.j2", vars = {"visitor": visitor, "address": address})
+page = template("page", src="templates/index.html.j2", vars={"visitor": visitor, "address": address})
 
-container("web", image = web, host = server,
-    ports = {"80/tcp": port},
-    mounts = {"/usr/share/nginx/html/index.html": page},
-    healthcheck = http(80, interval = "5s"))
+container(
+    "web",
+    image=web,
+    host=server,
+    ports={"80/tcp": port},
+    mounts={"/usr/share/nginx/html/index.html": page},
+    healthcheck=http(80, interval="5s"),
+)
 
 # More than one of something is a loop, and what repeats is a function:
 #     for number in range(1, nodes + 1):

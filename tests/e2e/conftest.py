@@ -46,7 +46,7 @@ def second(home: Home) -> Path:
     edited = home.edited(
         "second",
         {
-            "site.star": ('version = "2024.1"', 'version = "2024.2"'),
+            "site.star": ('version="2024.1"', 'version="2024.2"'),
             "templates/nginx.conf.j2": ("proxy_connect_timeout 2s;", 'add_header X-Release "second";'),
         },
     )
