@@ -1,0 +1,1 @@
+"""The builder's verbs: one module each, loaded when it is asked for."""
