@@ -6,9 +6,9 @@ from typing import Final
 from builder.language.prelude.words import CHAPTERS, Argument, Word, chapter_title, words
 
 START: Final = """\
-project("shop", version = "2024.3")
-server = host("server", address = "192.0.2.10")
-debian = image("debian", pull = "debian:12")
+project("shop", version="2024.3")
+server = host("server", address="192.0.2.10")
+debian = image("debian", pull="debian:12")
 """
 """What every example goes on from, unless it names a project itself."""
 
