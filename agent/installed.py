@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from agent.planning.view import View
+from agent.planning.view import View, as_standing
 from agent.state import ContainerState
 from agent.targets.engine import Engine
 from bundle_format.errors import TargetError
@@ -67,13 +67,18 @@ def _files(container: Container, found: ContainerState, engine: Engine) -> Itera
 
 
 def take_away(fault: Fault, view: View, engine: Engine) -> None:
-    """Remove a damaged image, and before it the containers made from it, so that a plan finds both missing.
+    """Remove a damaged image, and before it all of ours that was made from it, so that a plan finds both missing.
 
-    Volumes stay. Where this is interrupted, the next apply makes the containers anew.
+    Volumes stay. Where this is interrupted, the next apply makes the containers anew. TargetError when somebody else's
+    container holds the image.
     """
-    for name in fault.containers:
-        found = view.found(view.thing(name))
-        if found:
-            engine.stop(found.id, view.thing(name).stop_grace)
+    for found in view.ours(fault.host):
+        if found.image == fault.image:
+            engine.stop(found.id, as_standing(found).grace)
             engine.remove(found.id)
     engine.remove_image(fault.image, view.tags_of(fault.host, fault.image))
+    if any(held.id == fault.image for held in engine.observe().images):
+        raise TargetError(
+            f"{fault.host}: {fault.message}, but a container that is not ours holds it",
+            "Find it with docker ps --all, and remove it; then run this again.",
+        )

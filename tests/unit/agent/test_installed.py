@@ -24,7 +24,8 @@ def shop(site: FakeSite) -> Deployment:
     page = {"path": "/etc/page", "content": b"hello\n", "digest": digest_of(b"hello\n")}
     containers = {"web": {"files": [page]}, "db": {"mounts": [{"kind": "volume", "volume": "data", "path": "/data"}]}}
     images = {"web": site.image("web"), "db": site.image("db")}
-    return site.deployment(images=images, volumes={"data": {}}, containers=containers)
+    tasks = {"seed": {"container": {"image": "db", "command": ["true"]}}}
+    return site.deployment(images=images, volumes={"data": {}}, containers=containers, tasks=tasks)
 
 
 def faults(site: FakeSite) -> list[Fault]:
@@ -59,4 +60,5 @@ def test_threat_23_a_damaged_image_is_found_and_what_stood_on_it_comes_back_with
     site.apply(shop(site))
     assert faults(site) == []
     assert site.plan(shop(site)) == Plan()
+    assert site.names() == {"web", "db"}, "a task that has run is not run again"
     assert daemon.volumes["data"].files["rows"] == b"7"
