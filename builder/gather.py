@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from builder.gathering.artifacts import gather_made
 from builder.gathering.engine_images import EngineImages
 from builder.gathering.graph import Wanted, for_engine, needs_of
+from builder.gathering.machine_images import MachineImages
 from builder.gathering.outside import Outside
 from builder.gathering.surroundings import Gathered, Surroundings
 from builder.images.archive import Archives
@@ -47,6 +48,7 @@ def gather(
             gathered=gathered,
             contents=contents,
             engine_images=EngineImages(surroundings, outside, resolution, gathered, contents),
+            machine_images=MachineImages(surroundings, contents, gathered.artifacts),
             layers={layer.diff_id: layer for remote in resolution.remote.values() for layer in remote.layers},
             progress=off.heard_by(progress),
         )
@@ -65,6 +67,7 @@ class _Gathering:
     gathered: Gathered
     contents: Contents
     engine_images: EngineImages
+    machine_images: MachineImages
     layers: Mapping[str, RemoteLayer]
     progress: Progress
 
@@ -80,6 +83,10 @@ class _Gathering:
                 self.outside.registries.fetch(self.layers[first.name], self.progress)
             case "remote":
                 self._remote(first)
+            case "machine":
+                recipe = self.evaluation.machine_images[first.name]
+                image = self.machine_images.gather(first.name, recipe, self.progress)
+                self.gathered.machine_images[first.name] = image
             case _:
                 self._images({one.name: self.evaluation.images[one.name] for one in wanted})
 

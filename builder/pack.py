@@ -93,6 +93,7 @@ def release_of(evaluation: Evaluation, gathered: Gathered) -> Release:
         choices=evaluation.choices,
         rules=evaluation.rules,
         images={name: gathered.images[name] for name in sorted(set(_images_run(evaluation)))},
+        machine_images={name: gathered.machine_images[name] for name in sorted(gathered.machine_images)},
         files=files,
         variants=evaluation.variants,
     )

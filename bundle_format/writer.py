@@ -156,6 +156,8 @@ def types_in(release: Release) -> dict[Digest, str]:
     for image in release.images.values():
         for layer in image.layers:
             types.setdefault(layer, "layer")
+    for machine_image in release.machine_images.values():
+        types.setdefault(machine_image.disk, "disk")
     return types
 
 

@@ -2,7 +2,7 @@
 
 from builder.attestations.bill import bill_of
 from builder.attestations.provenance import provenance_of
-from builder.attestations.scan import contents_of
+from builder.attestations.scan import contents_of, contents_of_disk
 from builder.gathering.surroundings import Gathered, Surroundings
 from builder.language.evaluation import Evaluation
 from builder.lock import Lock
@@ -30,6 +30,7 @@ def attest(
     definition = digest_of(release.to_json())
     with progress.task("reading what lies in the images"):
         contents = {name: contents_of(store, ledger, image.layers) for name, image in release.images.items()}
-    bill = bill_of(release, definition, contents, issued)
+    disks = {name: contents_of_disk(ledger, image.disk) for name, image in release.machine_images.items()}
+    bill = bill_of(release, definition, contents, disks, issued)
     provenance = provenance_of(evaluation, definition, lock, gathered, revision(surroundings.project.root))
     return {"sbom": store.add_bytes(bill).digest, "provenance": store.add_bytes(provenance).digest}

@@ -20,8 +20,13 @@ _OURS = uuid.UUID("8b7d7b0a-3a0e-5d0c-9a59-2f6f0c6d1a5e")
 """The name space of the serial numbers of our documents."""
 
 
-def bill_of(release: Release, definition: Digest, contents: Mapping[str, Contents], issued: int) -> bytes:
-    """The document for `release`, whose images hold `contents` by name; `issued` is seconds since 1970 UTC."""
+def bill_of(
+    release: Release, definition: Digest, images: Mapping[str, Contents], disks: Mapping[str, Contents], issued: int
+) -> bytes:
+    """The document for `release`: what its `images` and machine images (`disks`) hold by name.
+
+    `issued` is seconds since 1970 UTC.
+    """
     product = Component(
         type=ComponentType.APPLICATION, name=release.product, version=release.version, bom_ref="product"
     )
@@ -31,14 +36,17 @@ def bill_of(release: Release, definition: Digest, contents: Mapping[str, Content
     bom.metadata.tools.components.add(
         Component(type=ComponentType.APPLICATION, name="floto-builder", version=__version__, bom_ref="tool")
     )
-    packages = {package: _component(package) for one in contents.values() for package in one.packages}
-    images = [_image(name, release.images[name].config, contents[name].unread) for name in sorted(contents)]
+    held = {
+        **{_image(name, release.images[name].config, one.unread): one for name, one in sorted(images.items())},
+        **{_disk(name, release.machine_images[name].disk, one.unread): one for name, one in sorted(disks.items())},
+    }
+    packages = {package: _component(package) for one in held.values() for package in one.packages}
     files = [_file(path, file.digest) for path, file in sorted(release.files.items())]
-    for component in (*packages.values(), *images, *files):
+    for component in (*packages.values(), *held, *files):
         bom.components.add(component)
-    bom.register_dependency(product, [*images, *files])
-    for name, image in zip(sorted(contents), images, strict=True):
-        bom.register_dependency(image, [packages[package] for package in contents[name].packages])
+    bom.register_dependency(product, [*held, *files])
+    for holder, one in held.items():
+        bom.register_dependency(holder, [packages[package] for package in one.packages])
     return JsonV1Dot6(bom).output_as_string(indent=1).encode()
 
 
@@ -65,6 +73,17 @@ def _image(name: str, config: Digest, unread: Iterable[str]) -> Component:
         version=config,
         hashes=[_hash(config)],
         bom_ref=f"image:{name}",
+        properties=[Property(name="floto:unread", value=one) for one in unread],
+    )
+
+
+def _disk(name: str, disk: Digest, unread: Iterable[str]) -> Component:
+    return Component(
+        type=ComponentType.OPERATING_SYSTEM,
+        name=name,
+        version=disk,
+        hashes=[_hash(disk)],
+        bom_ref=f"machine image:{name}",
         properties=[Property(name="floto:unread", value=one) for one in unread],
     )
 

@@ -44,6 +44,7 @@ def provenance_of(
 def _recipes(evaluation: Evaluation) -> dict[str, Any]:
     """How everything was made, as the definition says."""
     kinds: dict[str, Mapping[str, Any]] = {"artifact": evaluation.artifacts, "image": evaluation.images}
+    kinds["machine image"] = evaluation.machine_images
     return {
         f"{kind} {name}": recipe.model_dump(mode="json", exclude_defaults=True) | {"kind": recipe.kind}
         for kind, recipes in kinds.items()

@@ -45,6 +45,20 @@ def contents_of(store: Store, ledger: Ledger, layers: Sequence[Digest]) -> Conte
     return Contents(tuple(sorted(packages)), tuple(sorted(unread)))
 
 
+def remember_disk(ledger: Ledger, disk: Digest, contents: Contents) -> None:
+    """Keep what was found on a machine image while its raw disk was at hand."""
+    packages = [list(astuple(package)) for package in contents.packages]
+    ledger.remember("disk packages", disk, _RULES, value={"packages": packages, "unread": list(contents.unread)})
+
+
+def contents_of_disk(ledger: Ledger, disk: Digest) -> Contents:
+    """What was found on a machine image; all of it unread where that is not known any more."""
+    known = ledger.recall("disk packages", disk, _RULES)
+    if known is None:
+        return Contents((), ("the whole disk",))
+    return Contents(tuple(Package(*one) for one in known["packages"]), tuple(known["unread"]))
+
+
 def _findings(store: Store, ledger: Ledger, layer: Digest) -> dict[str, Any]:
     known = ledger.recall("packages", layer, _RULES)
     if known is None:

@@ -8,17 +8,20 @@ from builder.language.evaluation import (
     Assemble,
     Build,
     Command,
+    Content,
+    Disk,
     Evaluation,
     FromEngine,
     ImageRecipe,
-    Placed,
+    MachineImageRecipe,
+    Packer,
     Pull,
 )
 from builder.resolve import Resolution
 
 
 class Wanted(NamedTuple):
-    """One thing to gather: a `file`, an `artifact`, an `image`, or a `remote` image of a registry and its `layer`s.
+    """One thing to gather: a `file`, an `artifact`, an `image`, a `machine` image, or a `remote` image with `layer`s.
 
     A remote image is named by its reference; `platform` goes with it.
     """
@@ -42,11 +45,13 @@ def needs_of(evaluation: Evaluation, resolution: Resolution) -> dict[Wanted, lis
         needs |= {layer: [] for layer in layers}
         needs[Wanted("remote", reference, platform)] = layers
     for name, recipe in evaluation.images.items():
-        found = [*_made(evaluation, recipe), *_stood_upon(recipe)]
+        found = [*_made(evaluation, _contents(recipe)), *_stood_upon(recipe)]
         if isinstance(recipe, Build):
             bases = (base for base in resolution.bases[name] if base not in resolution.held)
             found.extend(Wanted("remote", base, recipe.platform) for base in bases)
         needs[Wanted("image", name)] = found
+    for name, machine_image in evaluation.machine_images.items():
+        needs[Wanted("machine", name)] = list(_made(evaluation, _contents(machine_image)))
     return needs
 
 
@@ -55,17 +60,22 @@ def for_engine(evaluation: Evaluation, wanted: Wanted) -> bool:
     return wanted.kind == "image" and isinstance(evaluation.images[wanted.name], FromEngine | Build)
 
 
-def _made(evaluation: Evaluation, recipe: ImageRecipe) -> Iterable[Wanted]:
-    """The artifacts that go into an image and are made here."""
-    placed: Iterable[Placed] = ()
+def _made(evaluation: Evaluation, contents: Iterable[Content]) -> Iterable[Wanted]:
+    """The artifacts among `contents` that are made here."""
+    for content in contents:
+        if isinstance(content, ArtifactFile) and isinstance(evaluation.artifacts[content.name], Command):
+            yield Wanted("artifact", content.name)
+
+
+def _contents(recipe: ImageRecipe | MachineImageRecipe) -> Iterable[Content]:
     match recipe:
-        case Build():
-            placed = recipe.files
+        case Build() | Packer():
+            return (placed.content for placed in recipe.files)
         case Assemble():
-            placed = (placed for layer in recipe.layers for placed in layer)
-    for one in placed:
-        if isinstance(one.content, ArtifactFile) and isinstance(evaluation.artifacts[one.content.name], Command):
-            yield Wanted("artifact", one.content.name)
+            return (placed.content for layer in recipe.layers for placed in layer)
+        case Disk():
+            return (recipe.content,)
+    return ()
 
 
 def _stood_upon(recipe: ImageRecipe) -> Iterable[Wanted]:

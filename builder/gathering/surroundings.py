@@ -11,7 +11,7 @@ from builder.artifact import Artifact
 from builder.ledger import Ledger
 from builder.project import Project
 from bundle_format.progress import Task
-from bundle_format.release.model import File, Image
+from bundle_format.release.model import File, Image, MachineImage
 from bundle_format.store import Store
 
 
@@ -62,4 +62,5 @@ class Gathered:
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     remote: dict[tuple[str, str], Image] = field(default_factory=dict)
+    machine_images: dict[str, MachineImage] = field(default_factory=dict)
     tools: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -19,8 +19,6 @@ from typing import Any
 from builder.child import Child
 from bundle_format.digest import CHUNK
 from bundle_format.errors import DefinitionError
-from bundle_format.release.model import File
-from bundle_format.store import Store
 
 SECTOR = 512
 
@@ -31,22 +29,26 @@ _MOST_TEXT = 4 << 20
 
 
 class Disks:
-    """Turns machine images into raw disks in the store, by qemu-img; `scratch` is a folder for what it writes."""
+    """Turns machine images into raw disks, by qemu-img; `scratch` is a folder for what it writes."""
 
-    def __init__(self, store: Store, scratch: Path, child: Child, log: list[str]) -> None:
+    def __init__(self, scratch: Path, child: Child, log: list[str]) -> None:
         """`child` runs qemu-img and leaves what it says in `log`."""
-        self._store = store
         self._scratch = scratch
         self._child = child
         self._log = log
 
-    def keep(self, image: Path) -> File:
-        """The raw disk of a machine image; DefinitionError where it is damaged, or more than one disk."""
+    @contextmanager
+    def raw(self, image: Path) -> Iterator[Path]:
+        """A machine image as a raw disk that lives as long as the context.
+
+        DefinitionError where it is damaged, more than one disk, or refers to other files.
+        """
         with self._room() as room:
             disk = _disk_of(image, room)
-            if disk.suffix.lower() in _RAW:
-                return self._add(disk)
-            return self._add(self._converted(disk, room))
+            raw = disk if disk.suffix.lower() in _RAW else self._converted(disk, room)
+            if raw.stat().st_size % SECTOR or not raw.stat().st_size:
+                raise DefinitionError(f"{disk.name} is no disk: its size is no number of {SECTOR}-byte sectors")
+            yield raw
 
     def _converted(self, disk: Path, room: Path) -> Path:
         told = self._told(disk)
@@ -80,13 +82,6 @@ class Disks:
 
     def _run(self, *command: str, what: str) -> None:
         self._child.run(command, what=what)
-
-    def _add(self, raw: Path) -> File:
-        if raw.stat().st_size % SECTOR or not raw.stat().st_size:
-            raise DefinitionError(f"{raw.name} is no disk: its size is no number of {SECTOR}-byte sectors")
-        with raw.open("rb") as stream:
-            blob = self._store.add(stream)
-        return File(digest=blob.digest, size=blob.size)
 
     @contextmanager
     def _room(self) -> Iterator[Path]:

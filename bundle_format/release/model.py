@@ -65,6 +65,14 @@ class File(Value):
     size: int
 
 
+class MachineImage(Value):
+    """The disk that machines start from, by its raw content; `size` in bytes is also that of the disk."""
+
+    disk: DigestText
+    size: int
+    source: dict[str, str] = Field(default_factory=dict)
+
+
 class Variant(Value):
     """The finished release for one set of choices.
 
@@ -91,6 +99,7 @@ class Release(Value):
     choices: dict[ParameterName, Choice] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     images: dict[Name, Image] = Field(default_factory=dict)
+    machine_images: dict[Name, MachineImage] = Field(default_factory=dict)
     files: dict[FileName, File] = Field(default_factory=dict)
     variants: tuple[Variant, ...] = Field(min_length=1)
 

@@ -3,19 +3,20 @@
 import hashlib
 import random
 import shutil
+import struct
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
 
+from builder.attestations.disks import packages_on
+from builder.attestations.packages import Package
+from builder.attestations.scan import Contents
 from builder.child import Child
 from builder.sources.disk import Disks
-from bundle_format.digest import digest_of
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Silence
-from bundle_format.release.model import File
-from bundle_format.store import Store
 
 pytestmark = pytest.mark.skipif(not shutil.which("qemu-img"), reason="not installed: qemu-utils (Debian package)")
 
@@ -28,11 +29,14 @@ OVF = """<Envelope xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"><Reference
 class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store = Store(folder / "store")
         said: list[str] = []
         child = Child(folder, {"PATH": "/usr/bin:/bin"}, said.append, Silence())
-        self.disks = Disks(self.store, folder / "scratch", child, said)
+        self.disks = Disks(folder / "scratch", child, said)
         (folder / "disk.raw").write_bytes(RAW)
+
+    def raw(self, image: Path) -> bytes:
+        with self.disks.raw(image) as raw:
+            return raw.read_bytes()
 
     def convert(self, name: str, kind: str, *options: str) -> Path:
         place = self.folder / name
@@ -65,7 +69,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def whole(bench: Bench, image: Path) -> None:
-    assert bench.disks.keep(image) == File(digest=digest_of(RAW), size=len(RAW))
+    assert bench.raw(image) == RAW
     assert list((bench.folder / "scratch").iterdir()) == []
 
 
@@ -83,12 +87,41 @@ def test_an_ova_and_an_ovf_are_the_disk_in_them(bench: Bench) -> None:
     whole(bench, bench.ova("machine.ovf", "machine.mf", "disk.vmdk"))
 
 
+@pytest.mark.skipif(not (shutil.which("mke2fs") and shutil.which("debugfs")), reason="not installed: e2fsprogs")
+@pytest.mark.parametrize("table", ["mbr", "gpt", "none"])
+def test_the_packages_on_a_disk_are_found(tmp_path: Path, table: str) -> None:
+    status = tmp_path / "root" / "var" / "lib" / "dpkg" / "status"
+    status.parent.mkdir(parents=True)
+    status.write_text("Package: libc6\nStatus: install ok installed\nVersion: 2.36\n", encoding="utf-8")
+    start, raw = (0 if table == "none" else 1 << 20), tmp_path / "disk.raw"
+    raw.write_bytes(bytes(start))
+    command = ["mke2fs", "-q", "-F", "-t", "ext4", "-E", f"offset={start}", "-d", tmp_path / "root", raw, "8M"]
+    subprocess.run(command, check=True)
+    with raw.open("r+b") as disk:
+        if table != "none":
+            disk.seek(446)
+            disk.write(struct.pack("<4xB3xII", 0xEE if table == "gpt" else 0x83, 2048, 16384))
+            disk.seek(510)
+            disk.write(b"\x55\xaa")
+        if table == "gpt":
+            disk.write(struct.pack("<8s64xQII", b"EFI PART", 2, 2, 128))
+            disk.seek(1024)
+            disk.write(struct.pack("<16s16sQQ", b"linux file sys..", b"u" * 16, 2048, 18431))
+    found = packages_on(raw, {"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"})
+    assert found == Contents((Package("deb", "debian", "libc6", "2.36"),), ())
+
+
+def test_a_disk_of_another_kind_is_told_as_unread(tmp_path: Path) -> None:
+    (tmp_path / "disk.raw").write_bytes(bytes(1 << 20))
+    assert packages_on(tmp_path / "disk.raw", {}) == Contents((), ("partition 1 (no ext file system)",))
+
+
 def test_a_disk_that_is_not_what_its_manifest_says_is_refused(bench: Bench) -> None:
     bench.vmdk()
     bench.ovf(manifest="0" * 64)
     for image in (bench.folder / "machine.ovf", bench.ova("machine.ovf", "machine.mf", "disk.vmdk")):
         with pytest.raises(DefinitionError, match=r"disk\.vmdk is not what machine\.mf says"):
-            bench.disks.keep(image)
+            bench.raw(image)
 
 
 def test_a_damaged_qcow2_is_refused(bench: Bench) -> None:
@@ -97,7 +130,7 @@ def test_a_damaged_qcow2_is_refused(bench: Bench) -> None:
     content[0x30000:0x30010] = b"\xff" * 16
     place.write_bytes(content)
     with pytest.raises(DefinitionError, match=r"disk\.qcow2"):
-        bench.disks.keep(place)
+        bench.raw(place)
 
 
 def test_a_disk_that_refers_to_other_files_is_refused(bench: Bench) -> None:
@@ -106,7 +139,7 @@ def test_a_disk_that_refers_to_other_files_is_refused(bench: Bench) -> None:
     base = ["-b", bench.folder / "secret", "-F", "raw"]
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *base, place, "1M"], check=True)
     with pytest.raises(DefinitionError, match="refers to other files"):
-        bench.disks.keep(place)
+        bench.raw(place)
     descriptor = bench.convert("flat.vmdk", "vmdk", "-o", "subformat=monolithicFlat")
     outside = bench.folder / "outside"
     outside.mkdir()
@@ -114,22 +147,22 @@ def test_a_disk_that_refers_to_other_files_is_refused(bench: Bench) -> None:
     text = descriptor.read_text(encoding="utf-8").replace("flat-flat.vmdk", str(outside / "flat-flat.vmdk"))
     descriptor.write_text(text, encoding="utf-8")
     with pytest.raises(DefinitionError, match="refers to other files"):
-        bench.disks.keep(descriptor)
+        bench.raw(descriptor)
 
 
 def test_threat_20_an_ova_stays_in_its_folder(bench: Bench) -> None:
     bench.vmdk()
     bench.ovf("../disk.vmdk")
     with pytest.raises(DefinitionError, match="does not lie beside"):
-        bench.disks.keep(bench.folder / "machine.ovf")
+        bench.raw(bench.folder / "machine.ovf")
     with tarfile.open(bench.folder / "evil.ova", "w") as tar:
         tar.add(bench.folder / "disk.vmdk", "../evil.vmdk")
     with pytest.raises(DefinitionError, match="no plain file"):
-        bench.disks.keep(bench.folder / "evil.ova")
+        bench.raw(bench.folder / "evil.ova")
 
 
 @pytest.mark.parametrize("name", ["odd.raw", "text.vmdk", "text.qcow2", "text.ova", "text.ovf"])
 def test_what_is_no_disk_is_told(bench: Bench, name: str) -> None:
     (bench.folder / name).write_bytes(b"no disk at all")
     with pytest.raises(DefinitionError, match=name):
-        bench.disks.keep(bench.folder / name)
+        bench.raw(bench.folder / name)

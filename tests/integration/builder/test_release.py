@@ -16,6 +16,7 @@ from bundle_format.digest import digest_of
 from tests import engines, images, registries
 from tests.engines import PrivateEngine
 from tests.faulty import FaultyServer, folder
+from tests.integration.builder.test_packer import DISK, HCL
 from tests.registries import PrivateRegistry
 
 DEBIAN = Path("/usr/share/maven-repo")
@@ -41,6 +42,9 @@ whole = image("whole", base = built, workdir = "/opt", cmd = ["sh", "-c", "ls -R
     {"/opt/nightly.jar": nightly, "/opt/made.jar": made},
 ])
 server = host("server", address = param("address", type = "ip"))
+guest = machine_image("guest", packer = "guest/tiny.pkr.hcl", variables = {"name": "guest"},
+    files = {"disks/base.raw": file("guest/base.raw")})
+host("vm", machine = machine(image = guest, nics = [nic("lan")]))
 for name, used in {"front": front, "tools": tools, "whole": whole, "own": own}.items():
     container(name, image = used, host = server, mounts = {"/etc/motd": file("motd")})
 '''
@@ -106,6 +110,9 @@ class Full:
         for name, text in texts.items():
             (self.home / name).parent.mkdir(parents=True, exist_ok=True)
             (self.home / name).write_text(text, encoding="utf-8")
+        (self.home / "project" / "guest").mkdir()
+        (self.home / "project" / "guest" / "tiny.pkr.hcl").write_text(HCL, encoding="utf-8")
+        (self.home / "project" / "guest" / "base.raw").write_bytes(DISK)
         (self.home / ".docker").mkdir()
         (self.home / ".docker" / "config.json").write_bytes(self.registry.docker_config())
 
@@ -138,6 +145,8 @@ def full(tmp_path: Path) -> Iterator[Full]:
     plugin = DEBIAN / "org/apache/maven/plugins/maven-dependency-plugin/3.5.0"
     if not shutil.which("mvn") or not plugin.is_dir():
         pytest.skip("not installed: maven libmaven-dependency-plugin-java junit4 (Debian packages)")
+    if not all(map(shutil.which, ("packer", "qemu-img", "qemu-system-x86_64"))):
+        pytest.skip("not installed: packer qemu-utils qemu-system-x86 (Debian packages)")
     with ExitStack() as opened:
         made = Full(tmp_path, opened)
         made.floto("keygen", "full", "--no-passphrase")
@@ -151,6 +160,8 @@ def test_a_release_of_everything_is_built_again_with_every_server_stopped(full: 
     first = full.build("first", "--locked")
     inspected = json.loads(full.floto("inspect", "first.floto", "--json"))
     assert sorted(inspected["images"]) == ["front", "own", "tools", "whole"]
+    bill = json.loads(full.floto("inspect", "first.floto", "--sbom"))
+    assert {"guest", "whole", "maven-resolver-impl"} <= {one["name"] for one in bill["components"]}
     full.snapshot("20240202.101010-2", b"second night")
     full.registry.push("team/front:1", [images.busybox_layer()])
     elsewhere = full.build("elsewhere", "--locked", store="another-store")
@@ -164,7 +175,9 @@ def test_a_release_of_everything_is_built_again_with_every_server_stopped(full: 
     full.maven.__exit__()
     full.engine.kill()
     assert full.build("again", "--locked") == first
-    assert all(", reused" in line for line in full.said.splitlines() if line.startswith(("image", "artifact")))
+    assert all(
+        ", reused" in line for line in full.said.splitlines() if line.startswith(("image", "artifact", "machine"))
+    )
 
 
 def _images(bundle: Path) -> bytes:

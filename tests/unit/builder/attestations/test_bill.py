@@ -46,8 +46,8 @@ def test_the_document_names_everything_and_is_the_same_each_time(tmp_path: Path)
         variants=(Variant(when={}, objects={}),),
     )
     contents = {"web": contents_of(store, ledger, image.layers)}
-    text = bill_of(release, config, contents, 1700000000)
-    assert bill_of(release, config, contents, 1700000000) == text
+    text = bill_of(release, config, contents, {}, 1700000000)
+    assert bill_of(release, config, contents, {}, 1700000000) == text
     told = json.loads(text)
     assert (told["bomFormat"], told["specVersion"]) == ("CycloneDX", "1.6")
     assert told["metadata"]["component"]["name"] == "pp"
