@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, TextIO
 
 from bundle_format.errors import ExitCode, FlotoError
@@ -173,7 +172,7 @@ def _needed(verbs: VerbTable, argv: Sequence[str]) -> Iterable[Verb]:
         return [verbs.load(argv[0])]
     if argv and argv[0] == "--version":
         return []
-    return [verbs.load(name) for name, module in verbs.modules.items() if find_spec(module)]
+    return [verbs.load(name) for name in verbs.modules]
 
 
 def _parser(name: str, version: str, description: str, verbs: Iterable[Verb]) -> argparse.ArgumentParser:

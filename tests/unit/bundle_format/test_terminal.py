@@ -3,7 +3,6 @@
 import io
 import sys
 from argparse import ArgumentParser, Namespace
-from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 import pytest
@@ -46,7 +45,6 @@ def verbs(monkeypatch: pytest.MonkeyPatch) -> VerbTable:
         return ExitCode.DRIFT
 
     module = ModuleType("playhouse.try_it")
-    module.__spec__ = ModuleSpec("playhouse.try_it", None)
     module.VERB = Verb("try-it", "Try it.", configure, run, "  play try-it well")
     monkeypatch.setitem(sys.modules, "playhouse.try_it", module)
     return VerbTable("playhouse", ("try-it",))
