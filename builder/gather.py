@@ -9,15 +9,15 @@ from builder.gathering.graph import Wanted, for_engine, needs_of
 from builder.gathering.machine_images import MachineImages
 from builder.gathering.outside import Outside
 from builder.gathering.surroundings import Gathered, Surroundings
-from builder.images.archive import Archives
-from builder.images.contents import Contents
 from builder.images.oci import image_of
 from builder.language.evaluation import Assemble, Build, Command, Evaluation, FromEngine, ImageRecipe, Pull
+from builder.layers.archive import Archives
+from builder.layers.contents import Contents
 from builder.resolve import Resolution
-from builder.schedule import Off, Schedule
 from builder.sources.assemble import assemble
 from builder.sources.files import keep_file
 from builder.sources.registry import RemoteLayer
+from builder.work.schedule import Off, Schedule
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Progress
 from bundle_format.shown.sizes import size_text

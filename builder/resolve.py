@@ -4,19 +4,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from builder.artifact import Artifact
-from builder.coordinates import Coordinates, parse_coordinates
 from builder.gathering.outside import Outside
 from builder.gathering.surroundings import Surroundings
 from builder.images.building import LENT
 from builder.language.evaluation import ArtifactRecipe, Build, Command, Download, Evaluation, FromEngine, Maven, Pull
+from builder.layers.artifact import Artifact
 from builder.lock import Lock, LockedArtifact, LockedFile, LockedHeld, LockedImage
 from builder.project import hash_file
-from builder.schedule import Off, Schedule
 from builder.sources.dockerfile import bases_in
 from builder.sources.download import download, file_name
 from builder.sources.git import commit_of
 from builder.sources.registry import RemoteImage, parse_reference
+from builder.web.coordinates import Coordinates, parse_coordinates
+from builder.work.schedule import Off, Schedule
 from bundle_format.digest import Digest
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Progress

@@ -7,9 +7,9 @@ from typing import IO, Any
 
 from builder.attestations.jars import is_jar, jars_in
 from builder.attestations.packages import UNREAD, Package, is_database, packages_in
-from builder.images.archive import window
-from builder.images.tree import is_gone, listing_of
-from builder.ledger import Ledger
+from builder.layers.archive import window
+from builder.layers.tree import is_gone, listing_of
+from builder.work.ledger import Ledger
 from bundle_format.digest import Digest
 from bundle_format.errors import DefinitionError
 from bundle_format.store import Store

@@ -21,9 +21,9 @@ from builder.pack import Makers, pack, release_of
 from builder.project import Project
 from builder.resolve import lock_of, resolve
 from builder.roots import read_chain
-from builder.settings import read_settings
 from builder.sources.git import revision
 from builder.web.client import Patience
+from builder.web.settings import read_settings
 from bundle_format.errors import DefinitionError, ExitCode, FlotoError
 from bundle_format.inventory import fingerprint_of, read_inventory
 from bundle_format.progress import Progress

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from builder.gathering.surroundings import Surroundings
 from builder.language.evaluation import Evaluation
-from builder.ledger import Ledger
 from builder.lock import FILE, Lock, read_lock
 from builder.project import Project
+from builder.work.ledger import Ledger
 from bundle_format.errors import DefinitionError
 from bundle_format.store import Store
 

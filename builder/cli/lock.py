@@ -10,9 +10,9 @@ from builder.language.evaluate import evaluate
 from builder.lock import FILE, Lock, LockedRelease, read_lock, write_lock
 from builder.project import Project
 from builder.resolve import lock_of, resolve
-from builder.settings import read_settings
 from builder.sources.git import commit_count
 from builder.web.client import Patience
+from builder.web.settings import read_settings
 from bundle_format.errors import ExitCode
 from bundle_format.terminal import Terminal, Verb
 

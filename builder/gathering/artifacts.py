@@ -5,15 +5,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from builder.artifact import Artifact, artifact_from_json
-from builder.child import settled_environment
 from builder.gathering.surroundings import Surroundings
-from builder.images.contents import entry_of
-from builder.images.layer import Entry, digest_of_entries
 from builder.language.evaluation import Command
+from builder.layers.artifact import Artifact, artifact_from_json
+from builder.layers.contents import entry_of
+from builder.layers.layer import Entry, digest_of_entries
 from builder.project import Project
 from builder.sources.command import make_artifact
 from builder.sources.git import checked_out, own_files
+from builder.work.child import settled_environment
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Progress, Task
 from bundle_format.shown.sizes import size_text

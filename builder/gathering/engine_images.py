@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from builder.child import settled_environment
 from builder.gathering.outside import Outside
 from builder.gathering.surroundings import Gathered, Surroundings
 from builder.images.building import Held, ImageBuilder, lent_name
-from builder.images.contents import Contents
 from builder.images.oci import image_of, layers_of, read_config
 from builder.images.settled import settle
 from builder.language.evaluation import Build, FromEngine
+from builder.layers.contents import Contents
 from builder.resolve import Resolution
 from builder.sources.buildkit import BuildKit
 from builder.sources.dockerfile import Context, build_image, read_context
 from builder.sources.engine import Engine
+from builder.work.child import settled_environment
 from bundle_format.canonical import canonical, digest_of_value
 from bundle_format.digest import Digest
 from bundle_format.errors import DefinitionError

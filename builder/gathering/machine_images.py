@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from builder.artifact import Artifact
 from builder.attestations.disks import packages_on
 from builder.attestations.scan import remember_disk
-from builder.child import Child, settled_environment
 from builder.gathering.surroundings import Surroundings
-from builder.images.contents import Contents
-from builder.images.copies import copied
-from builder.images.layer import Entry, digest_of_entries
 from builder.language.evaluation import ArtifactFile, Disk, MachineImageRecipe, Packer, Placed, ProjectFile
-from builder.sources.disk import Disks
-from builder.sources.packer import packed_image
+from builder.layers.artifact import Artifact
+from builder.layers.contents import Contents
+from builder.layers.copies import copied
+from builder.layers.layer import Entry, digest_of_entries
+from builder.sources.machines.disk import Disks
+from builder.sources.machines.packer import packed_image
+from builder.work.child import Child, settled_environment
 from bundle_format.digest import Digest
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Progress, Task

@@ -7,7 +7,6 @@ from functools import cached_property
 from pathlib import Path
 
 from builder.gathering.surroundings import Surroundings
-from builder.settings import Settings
 from builder.sources.buildkit import buildkit_command
 from builder.sources.engine import Engine
 from builder.sources.maven import MavenRepositories
@@ -17,6 +16,7 @@ from builder.web.client import Patience, Web
 from builder.web.logins import DockerLogins
 from builder.web.maven_settings import read_maven_file
 from builder.web.partial import Partials
+from builder.web.settings import Settings
 from bundle_format.errors import DefinitionError
 
 

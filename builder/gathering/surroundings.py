@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from builder.artifact import Artifact
-from builder.ledger import Ledger
+from builder.layers.artifact import Artifact
 from builder.project import Project
+from builder.work.ledger import Ledger
 from bundle_format.progress import Task
 from bundle_format.release.model import File, Image, MachineImage
 from bundle_format.store import Store

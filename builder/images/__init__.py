@@ -1,1 +1,1 @@
-"""What images are made of: layers, the times in them, and the documents around them."""
+"""Images as documents around layers: configurations, Dockerfiles, and what an engine hands out."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from builder.images.clamp import clamp_times
 from builder.images.oci import image_of, layers_of, read_config, settled_config
-from builder.ledger import Ledger
+from builder.layers.clamp import clamp_times
+from builder.work.ledger import Ledger
 from bundle_format.digest import Digest
 from bundle_format.pieces import stream_of
 from bundle_format.release.model import Image

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from builder.images.layer import Entry, digest_of_entries, write_tar
 from builder.images.oci import image_of, layers_of, platform_of, read_config, time_text
-from builder.images.tree import tree_of
 from builder.language.evaluation import Assemble, Placed
-from builder.ledger import Ledger
+from builder.layers.layer import Entry, digest_of_entries, write_tar
+from builder.layers.tree import tree_of
+from builder.work.ledger import Ledger
 from bundle_format.canonical import canonical
 from bundle_format.digest import Digest
 from bundle_format.errors import DefinitionError

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from builder.child import Child
 from builder.images.building import BuildOrder, Held
+from builder.work.child import Child
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Task
 

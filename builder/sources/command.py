@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from builder.artifact import Artifact
-from builder.child import Child
-from builder.images.copies import copied
-from builder.images.layer import Entry
 from builder.language.evaluation import Command
+from builder.layers.artifact import Artifact
+from builder.layers.copies import copied
+from builder.layers.layer import Entry
 from builder.project import check_path
+from builder.work.child import Child
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Task
 from bundle_format.release.model import File

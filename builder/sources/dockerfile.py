@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from builder.images.building import BuildOrder, Held, ImageBuilder
-from builder.images.contents import entry_of
 from builder.images.dockerfile import Bases, bases_of, with_bases
 from builder.images.ignore import Ignore
-from builder.images.layer import Entry, digest_of_entries, write_tar
 from builder.language.evaluation import Build
+from builder.layers.contents import entry_of
+from builder.layers.layer import Entry, digest_of_entries, write_tar
 from builder.project import Project
 from bundle_format.errors import DefinitionError
 from bundle_format.pieces import stream_of

@@ -10,8 +10,8 @@ import docker
 import requests
 
 from builder.images.building import LENT, BuildOrder, Held, failed_build, lent_name
-from builder.images.layer import Entry, write_tar
 from builder.images.saved import read_saved
+from builder.layers.layer import Entry, write_tar
 from bundle_format.canonical import canonical
 from bundle_format.digest import CHUNK, Digest, hex_of
 from bundle_format.errors import DefinitionError

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder.child import Child
+from builder.work.child import Child
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Task
 

@@ -11,12 +11,12 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from builder.coordinates import SNAPSHOT, Coordinates
-from builder.settings import MavenRepository
 from builder.web.admission import Known, basic
 from builder.web.client import NotThereError, Request, Web
+from builder.web.coordinates import SNAPSHOT, Coordinates
 from builder.web.logins import Login
 from builder.web.maven_settings import CENTRAL, MavenFile
+from builder.web.settings import MavenRepository
 from bundle_format.digest import Digest, hex_of
 from bundle_format.errors import DamageError, DefinitionError
 from bundle_format.pieces import stream_of

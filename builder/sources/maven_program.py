@@ -7,10 +7,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from builder.child import Child
-from builder.coordinates import Coordinates
-from builder.settings import MavenRepository
+from builder.web.coordinates import Coordinates
 from builder.web.logins import Login
+from builder.web.settings import MavenRepository
+from builder.work.child import Child
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Task
 

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import quote
 
 from builder.images.oci import layers_of, parse_config
-from builder.settings import Registry as RegistrySettings
 from builder.web.admission import Admission
 from builder.web.client import Request, Web
 from builder.web.logins import DOCKER_HUB, DockerLogins
+from builder.web.settings import Registry as RegistrySettings
 from bundle_format.digest import Digest, digest_of, parse_digest
 from bundle_format.errors import DamageError, DefinitionError
 from bundle_format.inflate import inflate

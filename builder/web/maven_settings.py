@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.settings import MavenRepository
 from builder.web.logins import Login
+from builder.web.settings import MavenRepository
 from bundle_format.errors import DefinitionError
 
 CENTRAL = MavenRepository(id="central", url="https://repo.maven.apache.org/maven2", snapshots=False)

@@ -13,8 +13,8 @@ import pytest
 from builder.attestations.disks import packages_on
 from builder.attestations.packages import Package
 from builder.attestations.scan import Contents
-from builder.child import Child
-from builder.sources.disk import Disks
+from builder.sources.machines.disk import Disks
+from builder.work.child import Child
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Silence
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from builder.images.building import BuildOrder
-from builder.images.layer import Entry, write_tar
 from builder.images.oci import image_of, read_config
+from builder.layers.layer import Entry, write_tar
 from builder.sources.engine import Engine
 from bundle_format.digest import digest_of
 from bundle_format.errors import DefinitionError

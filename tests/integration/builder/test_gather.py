@@ -20,13 +20,13 @@ from builder.language.evaluation import (
     Placed,
     ProjectFile,
 )
-from builder.ledger import Ledger
 from builder.lock import Lock
 from builder.project import Project
 from builder.resolve import resolve
-from builder.settings import Settings
 from builder.sources.buildkit import buildkit_command
 from builder.web.client import Patience
+from builder.web.settings import Settings
+from builder.work.ledger import Ledger
 from bundle_format.errors import FlotoError
 from bundle_format.progress import Silence, Task
 from bundle_format.store import Store

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from builder.child import settled_environment
-from builder.coordinates import Coordinates, parse_coordinates
-from builder.settings import MavenRepository
 from builder.sources.maven import MavenFetched, MavenRepositories
 from builder.sources.maven_program import MavenProgram
 from builder.web.client import Patience, Web
+from builder.web.coordinates import Coordinates, parse_coordinates
 from builder.web.maven_settings import read_maven_file
 from builder.web.partial import Partials
+from builder.web.settings import MavenRepository
+from builder.work.child import settled_environment
 from bundle_format.digest import digest_of
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Silence

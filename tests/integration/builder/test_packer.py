@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from builder.child import settled_environment
-from builder.images.layer import Entry
-from builder.sources.packer import packed_image
+from builder.layers.layer import Entry
+from builder.sources.machines.packer import packed_image
+from builder.work.child import settled_environment
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Silence
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from builder.settings import Registry as Settings
 from builder.sources.registry import Registries, RemoteImage, parse_reference
 from builder.web.client import Patience, Web
 from builder.web.logins import DockerLogins
 from builder.web.partial import Partials
+from builder.web.settings import Registry as Settings
 from bundle_format.digest import digest_of
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Silence

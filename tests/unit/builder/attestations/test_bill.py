@@ -5,7 +5,7 @@ from pathlib import Path
 
 from builder.attestations.bill import bill_of
 from builder.attestations.scan import contents_of
-from builder.ledger import Ledger
+from builder.work.ledger import Ledger
 from bundle_format.digest import digest_of
 from bundle_format.release.model import File, Image, Release, Variant
 from bundle_format.store import Store

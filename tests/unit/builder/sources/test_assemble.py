@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from builder.images.archive import Archives
-from builder.images.contents import Contents
-from builder.images.layer import Entry
 from builder.images.oci import image_of
 from builder.language.evaluation import Assemble, Placed, ProjectFile, ProjectFolder
-from builder.ledger import Ledger
+from builder.layers.archive import Archives
+from builder.layers.contents import Contents
+from builder.layers.layer import Entry
 from builder.project import Project
 from builder.sources.assemble import assemble
+from builder.work.ledger import Ledger
 from bundle_format.digest import Digest, digest_of
 from bundle_format.errors import DefinitionError
 from bundle_format.release.model import Image

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from builder.child import settled_environment
-from builder.images.layer import Entry
 from builder.language.evaluation import Command
+from builder.layers.layer import Entry
 from builder.sources.command import make_artifact
+from builder.work.child import settled_environment
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Silence
 from bundle_format.store import Store

@@ -3,8 +3,8 @@
 import io
 from pathlib import Path
 
-from builder.images.layer import Entry
 from builder.language.evaluation import Build
+from builder.layers.layer import Entry
 from builder.project import Project
 from builder.sources.dockerfile import Context, read_context
 

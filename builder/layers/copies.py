@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder.images.layer import Entry
+from builder.layers.layer import Entry
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from builder.ledger import Ledger
+from builder.work.ledger import Ledger
 
 
 def test_what_is_remembered_is_recalled_under_its_key_alone(tmp_path: Path) -> None:

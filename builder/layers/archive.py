@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from functools import partial
 from typing import BinaryIO
 
-from builder.images.layer import Entry
-from builder.ledger import Ledger
+from builder.layers.layer import Entry
+from builder.work.ledger import Ledger
 from bundle_format.blob import FramedBlob
 from bundle_format.digest import CHUNK, Digest
 from bundle_format.errors import DefinitionError

@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from builder.images.layer import Entry, write_tar
+from builder.layers.layer import Entry, write_tar
 from bundle_format.errors import DefinitionError
 from bundle_format.pieces import stream_of
 

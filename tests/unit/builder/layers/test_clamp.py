@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builder.images.clamp import clamp_times
+from builder.layers.clamp import clamp_times
 from bundle_format.errors import DefinitionError
 
 EPOCH = 1_000_000_000

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from builder.child import Child
+from builder.work.child import Child
 from bundle_format.digest import CHUNK
 from bundle_format.errors import DefinitionError
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from builder.images.layer import Entry
-from builder.images.tree import Tree, tree_of
-from builder.ledger import Ledger
+from builder.layers.layer import Entry
+from builder.layers.tree import Tree, tree_of
+from builder.work.ledger import Ledger
 from bundle_format.errors import DefinitionError
 from bundle_format.store import Store
 from tests import images

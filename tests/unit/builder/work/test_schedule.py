@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from builder.schedule import CalledOff, Off, Schedule
+from builder.work.schedule import CalledOff, Off, Schedule
 from bundle_format.errors import DamageError, DefinitionError, FlotoError
 from bundle_format.progress import Silence
 

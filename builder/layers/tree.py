@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from builder.images.layer import Entry
-from builder.ledger import Ledger
+from builder.layers.layer import Entry
+from builder.work.ledger import Ledger
 from bundle_format.digest import CHUNK, Digest
 from bundle_format.errors import DefinitionError
 from bundle_format.store import Store

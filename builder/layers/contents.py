@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from builder.artifact import Artifact
-from builder.images.archive import Archives
-from builder.images.layer import Entry
 from builder.language.evaluation import ArtifactFile, BuildText, Content, Placed, ProjectFile, ProjectFolder
+from builder.layers.archive import Archives
+from builder.layers.artifact import Artifact
+from builder.layers.layer import Entry
 from builder.project import Member, Project, hash_file
 from bundle_format.digest import Digest, digest_of
 from bundle_format.errors import DefinitionError

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from builder.project import Project
-from builder.settings import MavenRepository, Registry, Settings, read_settings
+from builder.web.settings import MavenRepository, Registry, Settings, read_settings
 from bundle_format.errors import DefinitionError
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from builder.child import Child
-from builder.images.copies import copied
-from builder.images.layer import Entry
+from builder.layers.copies import copied
+from builder.layers.layer import Entry
+from builder.work.child import Child
 from bundle_format.errors import DefinitionError
 from bundle_format.progress import Task
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from builder.artifact import Artifact
-from builder.images.archive import Archives
-from builder.images.contents import Contents
-from builder.images.layer import Entry
 from builder.language.evaluation import ArtifactFile, BuildText, Placed, ProjectFile, ProjectFolder
-from builder.ledger import Ledger
+from builder.layers.archive import Archives
+from builder.layers.artifact import Artifact
+from builder.layers.contents import Contents
+from builder.layers.layer import Entry
 from builder.project import Project
+from builder.work.ledger import Ledger
 from bundle_format.errors import DefinitionError
 from bundle_format.release.model import File
 from bundle_format.store import Store

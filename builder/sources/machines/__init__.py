@@ -1,0 +1,1 @@
+"""Where machine images come from."""
