@@ -32,6 +32,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise FlotoError(f"{path} cannot be written: {error.strerror}", hint="free space there, then again") from error
+        raise FlotoError(
+            f"{path} cannot be written: {error.strerror}", hint="see that its folder is there and has room, then again"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)

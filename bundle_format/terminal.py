@@ -164,6 +164,11 @@ def run_program(name: str, version: str, description: str, verbs: VerbTable, arg
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED
+    except OSError as error:
+        # A full disk or a folder that is not there is no fault of ours: whoever reads this can mend it.
+        place = "" if error.filename is None else f"{error.filename}: "
+        terminal.warn(f"error: {place}{error.strerror or error}")
+        return ExitCode.USAGE
     return code
 
 

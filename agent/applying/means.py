@@ -15,6 +15,9 @@ from bundle_format.store import Store
 
 HIDDEN = "[secret]"
 
+SHORTEST_LINE = 8
+"""Signs that a line of a longer secret must have to be hidden alone: a brace tells nothing."""
+
 
 class StoppedError(FlotoError):
     """The person asked to stop."""
@@ -35,7 +38,10 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] | None) -> None:
         self.known = secrets is not None
-        self._secrets = sorted({secret for secret in secrets or () if secret}, key=len, reverse=True)
+        whole = {secret for secret in secrets or () if secret}
+        # Logs come line by line, and so may a key.
+        lines = {line.strip() for secret in whole for line in secret.splitlines()}
+        self._secrets = sorted(whole | {line for line in lines if len(line) >= SHORTEST_LINE}, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """The text without any secret in it."""

@@ -59,7 +59,6 @@ def container_from(container: Json) -> ContainerState:
     """A container from its own JSON."""
     state = container["State"]
     health = state.get("Health") or {}
-    lines = [probe["Output"].strip() for probe in health.get("Log") or () if probe["ExitCode"]]
     return ContainerState(
         id=container["Id"],
         name=container["Name"].removeprefix("/"),
@@ -72,7 +71,7 @@ def container_from(container: Json) -> ContainerState:
         labels=labels_from(container["Config"].get("Labels") or {}),
         ports=_ports(container),
         settings=_settings(container),
-        reason=state.get("Error") or (lines[-1] if lines else ""),
+        reason=state.get("Error", ""),  # never what a check printed: it may hold secrets, and plans tell reasons
     )
 
 

@@ -1,5 +1,6 @@
 """What a person sees of a verb: its output, its errors, its exit code."""
 
+import errno
 import io
 import sys
 from argparse import ArgumentParser, Namespace
@@ -41,6 +42,8 @@ def verbs(monkeypatch: pytest.MonkeyPatch) -> VerbTable:
                 raise KeyboardInterrupt
             case "bug":
                 raise ZeroDivisionError
+            case "full":
+                raise OSError(errno.ENOSPC, "No space left on device", "/media/stick/monday.plan")
         terminal.say("done \x1b[2J")
         return ExitCode.DRIFT
 
@@ -73,6 +76,11 @@ def test_a_bug_keeps_its_traceback_and_an_interruption_has_its_code(verbs: VerbT
     with pytest.raises(ZeroDivisionError):
         play(verbs, "try-it", "bug")
     assert play(verbs, "try-it", "interrupted") == 130
+
+
+def test_what_the_system_refuses_is_told_without_a_traceback(verbs: VerbTable, capsys: pytest.CaptureFixture[str]):
+    assert play(verbs, "try-it", "full") == ExitCode.USAGE
+    assert capsys.readouterr().err == "error: /media/stick/monday.plan: No space left on device\n"
 
 
 def test_version_needs_no_verb(capsys: pytest.CaptureFixture[str]):
