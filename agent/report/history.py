@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from agent.history import History, Receipt
 from agent.report.plan import plan_lines
+from agent.steps import Phase
 from bundle_format.shown.table import table
 
 
@@ -37,7 +38,9 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
     yield f"  signed    by {', '.join(source.signers)}"
     yield f"  release   {source.release}"
     yield f"  agent     {undertaking.agent}, transaction {undertaking.transaction}"
-    moments = [*receipt.phases.items(), ("end", receipt.ended)]
+    # A receipt that was read back has them in the order of the alphabet.
+    phases = [(phase, receipt.phases[phase]) for phase in Phase if phase in receipt.phases]
+    moments = [*phases, ("end", receipt.ended)]
     yield "  phases    " + ", ".join(f"{phase} {after - at} s" for (phase, at), (_, after) in pairwise(moments))
     yield from ("  " + line for line in plan_lines(undertaking.plan))
     yield from (f"  task      {task} ran" for task in receipt.tasks)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -170,12 +170,14 @@ def _outcome(receipt: Receipt) -> Iterator[str]:
 
 
 def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise ValueError(text)
-    return count
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ArgumentTypeError("a number from 1 on")
+    return int(text)
 
 
 def _length(text: str) -> int:
     units = {"s": 1, "m": 60, "h": 3600}
-    return int(text[:-1]) * units[text[-1]] if text[-1:] in units else int(text)
+    try:
+        return int(text[:-1]) * units[text[-1]] if text[-1:] in units else int(text)
+    except ValueError:
+        raise ArgumentTypeError("a time such as 90m or 2h") from None

@@ -8,6 +8,7 @@ from agent.cli.bundles.opening import add_bundle_options, opened
 from agent.cli.changes.outlook import outlook_of
 from agent.cli.site import add_site_option, add_wish_options, admit, site_of, wishes_of
 from agent.intent import from_bundle
+from bundle_format.durable import whole_file
 from bundle_format.errors import ExitCode
 from bundle_format.terminal import Terminal, Verb
 
@@ -36,10 +37,12 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
             if arguments.json:
                 terminal.json({**outlook.to_json(), "notes": list(notes)})
             else:
-                terminal.say("\n".join(f"note: {note}" for note in notes))
+                for note in notes:
+                    terminal.say(f"note: {note}")
                 outlook.tell(terminal)
             if arguments.out:
-                arguments.out.write_text(json.dumps(outlook.to_json(), indent=2) + "\n", encoding="utf-8", newline="\n")
+                with whole_file(arguments.out) as stream:
+                    stream.write(json.dumps(outlook.to_json(), indent=2).encode() + b"\n")
             outlook.require_free_way()
     return ExitCode.DRIFT if arguments.detailed_exitcode and outlook.plan.steps else ExitCode.DONE
 

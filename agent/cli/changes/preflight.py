@@ -38,7 +38,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
                     }
                 )
             else:
-                terminal.say("\n".join([*(f"note: {note}" for note in notes), *finding_lines(findings)]) or "ready")
+                ready = () if findings.obstacles else ("ready",)
+                terminal.say("\n".join([*(f"note: {note}" for note in notes), *finding_lines(findings), *ready]))
             outlook.require_free_way()
     return ExitCode.DONE
 
