@@ -92,7 +92,7 @@ class Site:
         """The agent's command line, as it is run on this site."""
         verb, *rest = map(str, arguments)
         places = ["--state", str(self.state)]
-        if verb in {"apply", "plan", "preflight", "status", "logs"}:
+        if verb in {"apply", "plan", "preflight"}:
             places += ["--site", str(self.folder / "site.toml")]
         if verb == "trust":
             verb, rest = f"trust {rest[0]}", rest[1:]

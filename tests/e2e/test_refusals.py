@@ -165,12 +165,12 @@ def test_no_room_for_the_blobs(site: Site, first: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("former", "new"),
     [
-        ('container("front"', 'container("../front"'),
-        ('container("front"', 'container("fr\\u001b[2Jont"'),
+        ('"front"', '"../front"'),
+        ('"front"', '"fr\\u001b[2Jont"'),
         ('volume("products"', 'volume("/products"'),
-        ('src = "templates/nginx.conf.j2"', 'src = "../../../../etc/passwd"'),
+        ('src="templates/nginx.conf.j2"', 'src="../../../../etc/passwd"'),
         ('folder("migrations")', 'folder("/etc")'),
-        ('build = "images/nginx"', 'build = ".."'),
+        ('build="images/nginx"', 'build=".."'),
     ],
 )
 def test_a_definition_that_reaches_out_of_its_folder_or_names_like_a_path(home: Home, former: str, new: str):

@@ -5,10 +5,12 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from bundle_format.errors import ExitCode
 from tests.e2e.places import Home, Site, run
 
 PRODUCTS = [
@@ -32,6 +34,12 @@ def test_a_site_from_its_first_day_to_its_first_update(site: Site, first: Path, 
     before = site.containers()
     assert "nothing to do" in site.apply(first).stdout
     assert site.containers() == before
+
+    assert "running, healthy" in site.agent("status").stdout
+    assert "GET /products" in site.agent("logs", "front").stdout
+    site.engine.docker("stop", "front")
+    assert "front: stopped" in site.agent("status", expect=ExitCode.DRIFT).stdout
+    site.engine.docker("start", "front")
 
     sql(site, "INSERT INTO product VALUES ('dates', 450)")
     planned = site.agent("plan", second).stdout
@@ -112,7 +120,7 @@ def kill_after(site: Site, bundle: Path, seconds: float) -> None:
         os.killpg(agent.pid, signal.SIGKILL)
 
 
-def until(condition, seconds: float = 60.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for a condition; AssertionError when it does not come."""
     deadline = time.monotonic() + seconds
     while not condition():
