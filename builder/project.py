@@ -41,6 +41,8 @@ class Project:
             self.root = root.resolve(strict=True)
         except OSError as error:
             raise DefinitionError(f"{root}: no such folder", "Name the folder that holds site.star.") from error
+        if not self.root.is_dir():
+            raise DefinitionError(f"{root}: not a folder", "Name the folder that holds site.star.")
 
     def file(self, name: str) -> Path:
         """The regular file that the definition calls `name`."""

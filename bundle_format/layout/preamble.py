@@ -115,7 +115,7 @@ def read_page(content: bytes) -> Page:
     Nothing that the page says may be relied upon before its signatures were judged.
     """
     if len(content) != PAGE_SIZE:
-        raise DamageError("the header page is cut short")
+        raise DamageError("this is no bundle, or it is cut short within its header page")
     skippable, size, mark, major, minor, kind, *rest = _FIELDS.unpack_from(content)
     if (skippable, size, mark) != (_SKIPPABLE, PAGE_SIZE - SECTION_HEAD, _MARK):
         raise DamageError("this is no bundle, or its header page is damaged")

@@ -14,7 +14,7 @@ EXAMPLES = """\
   floto-builder fmt --check          for continuous integration: nothing is written
 """
 
-_RUFF = ("format", "--isolated", "--quiet", "--no-cache", "--line-length", "120", "--extension", "star:python")
+_RUFF = ("format", "--isolated", "--no-cache", "--line-length", "120", "--extension", "star:python")
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def _formatted(file: Path) -> bytes:
     command = [sys.executable, "-m", "ruff", *_RUFF, "--stdin-filename", str(file), "-"]
     ended = subprocess.run(command, input=file.read_bytes(), capture_output=True, check=False)
     if ended.returncode:
-        said = ended.stderr.decode("utf-8", "replace").strip()
+        said = ended.stderr.decode("utf-8", "replace").strip().removeprefix("error: ")
         raise DefinitionError(f"{file} cannot be formatted: {said}", "floto-builder check tells what is wrong with it.")
     return ended.stdout
 

@@ -88,6 +88,12 @@ def test_what_is_left_out_is_not_looked_at(project: Project) -> None:
     assert [member.path for member in members] == ["b/kept", "index.html"]
 
 
+@pytest.mark.parametrize(("name", "fault"), [("nowhere", "no such folder"), ("secret", "not a folder")])
+def test_a_project_is_a_folder(tmp_path: Path, project: Project, name: str, fault: str) -> None:
+    with pytest.raises(DefinitionError, match=fault):
+        Project(tmp_path / name)
+
+
 def test_missing_files_name_the_folder_looked_in(project: Project) -> None:
     with pytest.raises(DefinitionError, match="no such file") as caught:
         project.file("web/nothing.txt")

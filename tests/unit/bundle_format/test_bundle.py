@@ -181,7 +181,7 @@ def test_threat_04_unsigned_or_signed_by_a_stranger(tmp_path: Path) -> None:
 def test_what_is_no_bundle_is_said_to_be_none(tmp_path: Path, made: Made) -> None:
     for content in (b"", b"x", b"hello" * 5000):
         (tmp_path / "x.floto").write_bytes(content)
-        with pytest.raises(DamageError, match=r"no bundle|cut short"):
+        with pytest.raises(DamageError, match="no bundle"):
             open_bundle(tmp_path / "x.floto", made.trust)
     with pytest.raises(MissingError, match="does not exist"):
         open_bundle(tmp_path / "nowhere.floto", made.trust)

@@ -185,7 +185,7 @@ def test_definitions_are_brought_into_one_layout(floto: Run) -> None:
 def test_what_cannot_be_formatted_stays_as_it_is(floto: Run) -> None:
     replace("site.star", "ha = choice(", "ha = choice((")
     before = Path("site.star").read_bytes()
-    assert "site.star cannot be formatted" in floto("fmt", code=2)
+    assert "site.star cannot be formatted: Failed to parse site.star:3:" in floto("fmt", code=2), "and says why"
     assert Path("site.star").read_bytes() == before
     assert "no such file" in floto("fmt", "nothing.star", code=2)
 
