@@ -20,9 +20,22 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def check_place(path: Path) -> None:
+    """Make sure that a file can come to `path`; FlotoError where a folder lies there, or none around it."""
+    try:
+        taken, housed = path.is_dir(), path.parent.is_dir()
+    except OSError as error:
+        raise FlotoError(f"{path} cannot be reached: {error.strerror}", "Name another place.") from error
+    if taken:
+        raise FlotoError(f"{path} cannot be written: it is a folder", "Name a file in it.")
+    if not housed:
+        raise FlotoError(f"{path} cannot be written: {path.parent} is no folder", "Make it, or name another place.")
+
+
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file that appears at `path` complete and durable, or not at all; FlotoError when it cannot be written."""
+    check_place(path)
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as stream:
@@ -33,7 +46,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         sync_folder(path.parent)
     except OSError as error:
         raise FlotoError(
-            f"{path} cannot be written: {error.strerror}", hint="see that its folder is there and has room, then again"
+            f"{path} cannot be written: {error.strerror}", hint="see that there is room and leave to write, then again"
         ) from error
     finally:
         partial.unlink(missing_ok=True)

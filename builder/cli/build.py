@@ -24,10 +24,11 @@ from builder.roots import read_chain
 from builder.sources.git import revision
 from builder.web.client import Patience
 from builder.web.settings import read_settings
-from bundle_format.errors import DefinitionError, ExitCode, FlotoError
+from bundle_format.durable import check_place
+from bundle_format.errors import DamageError, DefinitionError, ExitCode, FlotoError, TrustError
 from bundle_format.inventory import fingerprint_of, read_inventory
 from bundle_format.progress import Progress
-from bundle_format.reader import open_bundle
+from bundle_format.reader import Bundle, open_bundle
 from bundle_format.release.model import Release
 from bundle_format.shown.sizes import size_text
 from bundle_format.store import Store
@@ -63,6 +64,7 @@ def _configure(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     evaluation = evaluate(arguments.project)
     makers = _makers(arguments, terminal, evaluation)
+    path = _place(arguments, evaluation)
     project = Project(arguments.project)
     if arguments.release:
         _check_clean(project)
@@ -80,7 +82,6 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         evaluation, release, gathered, surroundings, lock=found, issued=heading.issued, progress=progress
     )
     heading = replace(heading, attestations=attestations)
-    path: Path = arguments.output or Path(f"{release.product}-{release.version}.floto")
     with _baseline(arguments, makers, surroundings.store, progress) as baseline:
         written = pack(
             path, release, surroundings.store, heading=heading, makers=makers, baseline=baseline, progress=progress
@@ -109,10 +110,22 @@ def _makers(arguments: Namespace, terminal: Terminal, evaluation: Evaluation) ->
             "no --key: every bundle is signed",
             f"The first time: floto-builder keygen {evaluation.product}; then --key keys/{evaluation.product}.key",
         )
-    chain = read_chain(arguments.roots or arguments.key[0].parent)
-    makers = Makers(chain, tuple(read_signer(key, arguments, terminal) for key in arguments.key))
+    signers = tuple(read_signer(key, arguments, terminal) for key in arguments.key)
+    makers = Makers(read_chain(arguments.roots or arguments.key[0].parent), signers)
     makers.check(evaluation.product, arguments.channel)
     return makers
+
+
+def _place(arguments: Namespace, evaluation: Evaluation) -> Path:
+    """Where the bundle goes, known to be possible before anything is gathered: not over what it counts on."""
+    path: Path = arguments.output or Path(f"{evaluation.product}-{evaluation.version}.floto")
+    check_place(path)
+    if path.resolve() in {base.resolve() for base in arguments.base or ()}:
+        raise DefinitionError(
+            f"{path} is a --base, and would be written over",
+            "Raise the version in site.star, or name another file with --output.",
+        )
+    return path
 
 
 @contextmanager
@@ -123,7 +136,7 @@ def _baseline(arguments: Namespace, makers: Makers, store: Store, progress: Prog
     first, *_ = makers.chain.documents
     trust = Trust().enrol(first, clock=now()).follow(b"".join(makers.chain.to_sections()))
     with ExitStack() as opened:
-        bundles = [opened.enter_context(open_bundle(base, trust)) for base in arguments.base or ()]
+        bundles = [opened.enter_context(_base(base, trust)) for base in arguments.base or ()]
         if not arguments.inventory:
             yield baseline_of(bundles)
             return
@@ -135,6 +148,17 @@ def _baseline(arguments: Namespace, makers: Makers, store: Store, progress: Prog
             f"for site {inventory.site} as of {day(inventory.written)}; its key: {words_of(fingerprint_of(key))}"
         )
         yield baseline_at(inventory, bundles, store)
+
+
+def _base(path: Path, trust: Trust) -> Bundle:
+    try:
+        return open_bundle(path, trust)
+    except TrustError as error:
+        raise TrustError(
+            f"--base {path}: {error.message}", "A delta counts on bundles of the same product and keys alone."
+        ) from error
+    except DamageError as error:
+        raise DamageError(f"--base {path}: {error.message}", "Take another copy of it.") from error
 
 
 def _outcome(written: Written, release: Release, heading: Heading, makers: Makers) -> dict[str, Any]:

@@ -1,0 +1,66 @@
+"""What `build` refuses before it gathers anything: keys, places and bases that cannot be meant."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from builder.cli.main import VERBS
+from bundle_format.errors import ExitCode
+from bundle_format.terminal import run_program
+
+Build = Callable[..., str]
+
+DEFINITION = """project("{name}", version = "1")
+server = host("server", address = "10.0.0.1")
+container("app", image = image("app", files = {{"/srv": folder("www")}}, cmd = ["/srv/run"]), host = server)
+"""
+
+
+@pytest.fixture
+def floto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Build:
+    """Run a verb in a folder with the keys of two products; returns its errors."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FLOTO_STORE", str(tmp_path / "store"))
+
+    def run(*words: str, code: int = 0) -> str:
+        ended = run_program("floto-builder", "test", "", VERBS, words)
+        err = capsys.readouterr().err
+        assert ended == code, err
+        return err
+
+    for name in ("shop", "pear"):
+        Path(name, "www").mkdir(parents=True)
+        Path(name, "site.star").write_text(DEFINITION.format(name=name), encoding="utf-8")
+        Path(name, "www", "run").write_text("1", encoding="utf-8")
+        run("keygen", name, "--no-passphrase", "--into", f"{name}-keys")
+    return run
+
+
+def build(floto: Build, *options: str, name: str = "shop", code: int = 0) -> str:
+    return floto("build", name, "--key", f"{name}-keys/{name}.key", "--sequence", "1", *options, code=code)
+
+
+def test_a_key_that_is_not_there_is_named(floto: Build) -> None:
+    assert "keys/shop.key: no such key" in floto("build", "shop", "--key", "keys/shop.key", code=ExitCode.MISSING)
+
+
+@pytest.mark.parametrize("place", [".", "shop", "nowhere/x.floto", "shop/site.star/x.floto"])
+def test_a_place_where_no_bundle_can_be_is_told_before_anything_is_gathered(floto: Build, place: str) -> None:
+    assert f"{place} cannot be written" in build(floto, "--output", place, code=ExitCode.USAGE)
+    assert not Path("store").exists()
+
+
+def test_a_base_is_never_written_over(floto: Build) -> None:
+    build(floto)
+    whole = Path("shop-1.floto").read_bytes()
+    assert "Raise the version" in build(floto, "--base", "shop-1.floto", code=ExitCode.USAGE)
+    build(floto, "--base", "shop/../shop-1.floto", "--output", "shop-1.floto", code=ExitCode.USAGE)
+    assert Path("shop-1.floto").read_bytes() == whole
+
+
+def test_a_base_that_does_not_fit_is_named(floto: Build) -> None:
+    build(floto, name="pear")
+    assert "--base pear-1.floto: " in build(floto, "--base", "pear-1.floto", code=ExitCode.NOT_TRUSTED)
+    Path("torn.floto").write_bytes(Path("pear-1.floto").read_bytes()[:1000])
+    assert "--base torn.floto: " in build(floto, "--base", "torn.floto", code=ExitCode.DAMAGED)
