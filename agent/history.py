@@ -55,7 +55,10 @@ class Source(Value):
 
 
 class Undertaking(Value):
-    """All that an apply sets out to do, known before its first effect. Times are Unix seconds."""
+    """All that an apply sets out to do, known before its first effect. Times are Unix seconds.
+
+    `leaving` are hosts that the release no longer has and from which something is removed.
+    """
 
     format: Literal["floto-undertaking/1"] = "floto-undertaking/1"
     number: int
@@ -65,6 +68,7 @@ class Undertaking(Value):
     begun: int
     source: Source
     hosts: dict[str, Host]
+    leaving: dict[str, Host] = Field(default_factory=dict)
     images: dict[str, Image]
     containers: dict[str, Placed]
     tasks: dict[str, Placed]
@@ -72,6 +76,11 @@ class Undertaking(Value):
     on_failure: OnFailure = "rollback"
     only: tuple[str, ...] = ()
     plan: Plan
+
+    @property
+    def reached(self) -> dict[str, Host]:
+        """The hosts whose engines it takes to bring it to an end."""
+        return {**self.leaving, **self.hosts}
 
 
 class Backup(Value):

@@ -1,6 +1,6 @@
 """Bringing a plan about: its undertaking written down, then all phases of one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from agent.applying.journal import begin_journal
 from agent.applying.means import Means
@@ -10,7 +10,7 @@ from agent.history import OnFailure, Operation, Placed, Receipt, Source, Underta
 from agent.labels import labels_of
 from agent.steps import Plan
 from bundle_format.digest import Digest
-from bundle_format.release.deployment import Container, Deployment
+from bundle_format.release.deployment import Container, Deployment, Host
 
 
 def undertaking_of(
@@ -25,8 +25,13 @@ def undertaking_of(
     begun: int,
     on_failure: OnFailure = "rollback",
     only: tuple[str, ...] = (),
+    before: Mapping[str, Host] | None = None,
 ) -> Undertaking:
-    """All that an apply sets out to do; `transaction` must be new to the site, `begun` is Unix seconds."""
+    """All that an apply sets out to do; `transaction` must be new to the site, `begun` is Unix seconds.
+
+    `before` are the hosts of the release that ran until now.
+    """
+    touched = {step.action.host for step in plan.steps} - deployment.hosts.keys()
     return Undertaking(
         number=number,
         transaction=transaction,
@@ -35,6 +40,7 @@ def undertaking_of(
         begun=begun,
         source=source,
         hosts=deployment.hosts,
+        leaving={name: host for name, host in (before or {}).items() if name in touched},
         images=deployment.images,
         containers={
             name: _placed(deployment, container)

@@ -42,6 +42,8 @@ def tidy(folder: Folder, undertaking: Undertaking, means: Means) -> None:
     kept = [receipt.undertaking for receipt in (history.current, history.previous) if receipt]
     images = {image.config for one in kept for image in one.images.values()}
     for host in undertaking.hosts:
+        if undertaking.only and host not in means.engines:
+            continue  # it was left out, and nobody asked it
         _tag(host, undertaking, means)
         _remove_images(host, _known_images(history), images, means)
     means.store.gc(set(blobs_to_keep(history, means.store)))

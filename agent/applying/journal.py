@@ -113,6 +113,11 @@ class Course:
     retreating: bool = False
     outcome: Outcome | None = None
 
+    @property
+    def complete(self) -> bool:
+        """Whether every step was done in the end, however often it failed before."""
+        return len(self.did) == len(self.undertaking.plan.steps)
+
     def note(self, record: Record) -> None:
         """Take one more record into account."""
         match record:
@@ -123,8 +128,8 @@ class Course:
                 self.began.add(step)
             case Did(step=step, result=result):
                 self.did[step] = result
-            case Failed(why=why):
-                self.reasons.append(why)
+            case Failed():
+                self._note_failure(record)
             case Retreated():
                 self.retreating = True
             case Restored(step=step):
@@ -135,6 +140,11 @@ class Course:
                 self.outcome = outcome
             case Opened():
                 raise ValueError("a journal tells of one undertaking")
+
+    def _note_failure(self, record: Failed) -> None:
+        self.reasons.append(record.why)
+        if record.step is not None:
+            self.did.pop(record.step, None)
 
 
 class Journal:
@@ -152,7 +162,7 @@ class Journal:
         with self._lock, _opened(self._path) as descriptor:
             try:
                 _write_all(descriptor, framed)
-            except OSError:
+            except (OSError, KeyboardInterrupt):
                 # Half a record in the middle would hide every later one.
                 os.ftruncate(descriptor, self._size)
                 raise

@@ -31,11 +31,12 @@ def settle(folder: Folder, equip: Equip, conduct: Conduct, remember: Remember, *
     if journal is None or journal.course.outcome is not None:
         return None
     journal.write(Resumed())
-    if journal.course.attempts > MOST_ATTEMPTS and not back:
+    way = way_of(journal.course, back=back)
+    if journal.course.attempts > MOST_ATTEMPTS and not back and way != "finish":
         raise _exhausted(journal)
     with equip(journal.course.undertaking) as means:
         transaction = Transaction(journal, means, folder, conduct, remember)
-        match way_of(journal.course, back=back):
+        match way:
             case "finish":
                 return transaction.finish()
             case "forward":

@@ -81,7 +81,7 @@ class Transaction:
     def finish(self) -> Receipt:
         """Commit and tidy; what fails in tidying is left to the next apply."""
         self._enter(Phase.COMMIT)
-        receipt = self._receipt("partly done" if self._journal.course.reasons else "done")
+        receipt = self._receipt("done" if self._journal.course.complete else "partly done")
         keep_receipt(self._folder, receipt)
         self._remember(self._undertaking.source)
         self._enter(Phase.TIDY)

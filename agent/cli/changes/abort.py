@@ -3,10 +3,11 @@
 from argparse import ArgumentParser, Namespace
 
 from agent.applying.journal import read_course
+from agent.applying.settle import way_of
 from agent.cli.changes.carrying import settle_now
 from agent.cli.places import add_state_option
 from agent.cli.site import site_of
-from bundle_format.errors import ExitCode
+from bundle_format.errors import ExitCode, FlotoError
 from bundle_format.terminal import Terminal, Verb
 
 EXAMPLES = """\
@@ -28,6 +29,12 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
             terminal.say("nothing was interrupted")
             return ExitCode.DONE
         source = course.undertaking.source
+        if way_of(course, back=True) == "finish":
+            raise FlotoError(
+                f"the {course.undertaking.operation} of {source.product} {source.version} is done, only what is left "
+                "over was not tidied up; it cannot be taken back any more",
+                "Tidy up: floto-agent resume    go back to the release before: floto-agent rollback",
+            )
         question = f"Take back the {course.undertaking.operation} of {source.product} {source.version}?"
         if not arguments.yes and not terminal.ask(question):
             terminal.warn("nothing was changed")

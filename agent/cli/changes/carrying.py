@@ -54,7 +54,7 @@ def settle_now(site: Site, arguments: Namespace, terminal: Terminal, *, back: bo
 
         @contextmanager
         def equip(undertaking: Undertaking) -> Iterator[Means]:
-            with engines_of(undertaking.hosts, owner_of(undertaking.source)) as (engines, _):
+            with engines_of(undertaking.reached, owner_of(undertaking.source)) as (engines, _):
                 yield Means(
                     transaction=undertaking.transaction,
                     engines=engines,
@@ -106,7 +106,7 @@ def carry_out(
 
 
 def _apply(site: Site, outlook: Outlook, arguments: Namespace, means: Means, operation: Operation) -> Receipt:
-    intent = outlook.intent
+    intent, current = outlook.intent, outlook.history.current
     undertaking = undertaking_of(
         intent.deployment,
         intent.source,
@@ -118,6 +118,7 @@ def _apply(site: Site, outlook: Outlook, arguments: Namespace, means: Means, ope
         begun=int(means.clock.time()),
         on_failure=arguments.on_failure,
         only=tuple(sorted(getattr(arguments, "only", ()))),
+        before=current.undertaking.hosts if current else {},
     )
     return apply(
         undertaking,
@@ -165,7 +166,8 @@ def _told(undertaking: Undertaking) -> str:
 def _outcome(receipt: Receipt) -> Iterator[str]:
     undertaking = receipt.undertaking
     source = undertaking.source
-    yield f"{source.product} {source.version} runs on site {source.site}: {receipt.outcome}"
+    alone = f", {' and '.join(undertaking.only)} alone" if undertaking.only else ""
+    yield f"{source.product} {source.version} runs on site {source.site}: {receipt.outcome}{alone}"
     yield f"receipt {undertaking.number}, took {receipt.ended - undertaking.begun} s"
 
 
