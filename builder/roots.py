@@ -62,6 +62,9 @@ def root_file(folder: Path, version: int) -> Path:
     return folder / f"root-{version}.floto-root"
 
 
+_BEGIN = "Name their folder with --roots; a new product begins with: floto-builder keygen"
+
+
 def read_chain(folder: Path) -> Chain:
     """Every root document in `folder`, in order; DefinitionError when there is none, a gap, or one lacks signatures."""
     versions = sorted(_versions(folder))
@@ -69,7 +72,7 @@ def read_chain(folder: Path) -> Chain:
         found = ", ".join(f"{version}" for version in versions) or "none"
         raise DefinitionError(
             f"{folder} must hold every root document from root-1 on; found: {found}",
-            "A new product begins with: floto-builder keygen",
+            "Bring the others there from where they are kept." if versions else _BEGIN,
         )
     documents = [_read(root_file(folder, version)) for version in versions]
     root = None

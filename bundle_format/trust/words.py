@@ -10,6 +10,7 @@ COUNT = 12
 
 _BITS = 11
 _SHOWN = 16
+_CHECK = 4
 _LETTERS = 4
 
 
@@ -32,11 +33,26 @@ def matches(fingerprint: Digest, told: str) -> bool:
     return [_number(word) for word in spoken] == _numbers(fingerprint)
 
 
+def spelled(told: str) -> str:
+    """The words that a person told, each in full; ValueError, which names the word, where they are no fingerprint's."""
+    spoken = re.findall(r"[a-z]+", told.lower())
+    if len(spoken) != COUNT:
+        raise ValueError(f"a fingerprint is {COUNT} words")
+    numbers = [_number(word) for word in spoken]
+    bits = sum(number << (_BITS * place) for place, number in enumerate(reversed(numbers)))
+    if _check((bits >> _CHECK).to_bytes(_SHOWN, "big")) != bits & ((1 << _CHECK) - 1):
+        raise ValueError("a word is another than was told, for they do not belong together")
+    return " ".join(WORDS[number] for number in numbers)
+
+
 def _numbers(fingerprint: Digest) -> list[int]:
     shown = bytes.fromhex(hex_of(fingerprint))[:_SHOWN]
-    check = hashlib.sha256(shown).digest()[0] >> 4
-    bits = int.from_bytes(shown, "big") << 4 | check
+    bits = int.from_bytes(shown, "big") << _CHECK | _check(shown)
     return [bits >> (_BITS * place) & (len(WORDS) - 1) for place in reversed(range(COUNT))]
+
+
+def _check(shown: bytes) -> int:
+    return hashlib.sha256(shown).digest()[0] >> (8 - _CHECK)
 
 
 def _number(word: str) -> int:

@@ -2,7 +2,8 @@
 
 import re
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,6 +19,8 @@ from bundle_format.terminal import Terminal, Verb
 from bundle_format.trust.admission import DAY
 from bundle_format.trust.authorisation import Authorisation, Lowering, Reset
 from bundle_format.trust.private import write_new
+from bundle_format.trust.roots import Root
+from bundle_format.trust.words import spelled
 
 EXAMPLES = """\
   floto-builder authorise krakow.floto-permit --site krakow-1 --back-to shop-2024.2.floto \\
@@ -37,7 +40,7 @@ def _configure(parser: ArgumentParser) -> None:
         "--at", metavar="CHANNEL=N", action="append", default=[], help="with --reset: the sequence that the site ran"
     )
     parser.add_argument("--reason", required=True, help="why, for those who read it later")
-    parser.add_argument("--days", type=int, default=14, help="how long it holds; default: 14")
+    parser.add_argument("--days", metavar="N", type=_days, default=14, help="how long it holds; default: 14")
     parser.add_argument("--roots", metavar="FOLDER", type=Path, default=Path("keys"), help="default: ./keys")
     parser.add_argument("--key", metavar="FILE", type=Path, required=True, help="the private key that signs it")
     parser.add_argument("--json", action="store_true", help="say it for a script")
@@ -45,7 +48,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
-    product = read_chain(arguments.roots).newest.product
+    root = read_chain(arguments.roots).newest
+    product = root.product
     issued = int(time.time())  # not SOURCE_DATE_EPOCH: it runs out a few days from today
     try:
         authorisation = Authorisation(
@@ -55,15 +59,21 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
             expires=issued + arguments.days * DAY,
             reason=arguments.reason,
             lower=_lowering(arguments, product) if arguments.back_to else None,
-            reset=_reset(arguments) if arguments.reset else None,
+            reset=_reset(arguments, root) if arguments.reset else None,
         )
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, path))}: {fault}" for path, fault in faults_of(error))
         raise FlotoError(f"no authorisation can say this: {faults}") from error
     signer = read_signer(arguments.key, arguments, terminal)
+    if signer.public not in root.role_keys("authorise").values():
+        raise FlotoError(
+            f"{arguments.key} is none of the keys that authorise for {product}: {', '.join(root.roles.authorise.keys)}",
+            "Use one of them, or let the owners name the new key: floto-builder root",
+        )
     write_new(arguments.file, authorisation.to_document().to_bytes(), mode=0o644)
     unsigned = open_signable(arguments.file)
-    tell(attach(unsigned, signer.public, signer.sign(unsigned.message).content), arguments, terminal)
+    signed = attach(unsigned, signer.public, signer.sign(unsigned.message).content)
+    tell(replace(signed, asked=((root, "authorise"),)), arguments, terminal)
     return ExitCode.DONE
 
 
@@ -76,14 +86,26 @@ def _lowering(arguments: Namespace, product: str) -> Lowering:
     return Lowering(channel=bundle.index.channel, sequence=bundle.index.sequence, index=bundle.page.index_digest)
 
 
-def _reset(arguments: Namespace) -> Reset:
+def _reset(arguments: Namespace, root: Root) -> Reset:
+    try:
+        challenge = spelled(arguments.reset)
+    except ValueError as error:
+        raise FlotoError(f"--reset: the challenge cannot be read: {error}", "Have it spelled again.") from error
     channels = {}
     for told in arguments.at:
         match = re.fullmatch(r"(.+)=([0-9]{1,15})", told)
         if not match:
             raise FlotoError(f"--at {told} is not CHANNEL=N", "Such as: --at stable=120")
+        if match[1] not in root.channels:
+            raise FlotoError(f"{root.product} has no channel {match[1]!r}", f"It has: {', '.join(root.channels)}.")
         channels[match[1]] = int(match[2])
-    return Reset(challenge=" ".join(arguments.reset.lower().split()), channels=channels)
+    return Reset(challenge=challenge, channels=channels)
+
+
+def _days(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise ArgumentTypeError(f"{text!r} is no number of days")
+    return int(text)
 
 
 VERB = Verb("authorise", "Allow one site to go back to an older bundle, or to begin anew.", _configure, _run, EXAMPLES)

@@ -11,11 +11,15 @@ import pytest
 
 from builder.cli.main import VERBS
 from builder.roots import owners_text
+from bundle_format.digest import digest_of
 from bundle_format.errors import UnknownKeyError
 from bundle_format.reader import open_bundle
 from bundle_format.terminal import run_program
+from bundle_format.trust.authorisation import Authorisation, Reset
 from bundle_format.trust.documents import read_document
+from bundle_format.trust.roots import payload_of
 from bundle_format.trust.trust import Trust, trust_in
+from bundle_format.trust.words import words_of
 from tests.bundles import Made, make_bundle
 
 Run = Callable[..., Any]
@@ -198,7 +202,34 @@ def test_leave_to_go_back_is_for_one_bundle_at_one_site(floto: Run) -> None:
     made, trust = unsigned_bundle()
     words = ("authorise", "krakow.floto-permit", "--back-to", str(made.path), "--reason", "3 loses orders")
     assert "--site" in floto(*words, "--key", "keys/shop.key", code=2)
-    floto(*words, "--site", "krakow-1", "--key", "keys/shop.key")
+    assert "signed (shop), complete" in floto(*words, "--site", "krakow-1", "--key", "keys/shop.key")
     permitted = trust.permit(read_document(Path("krakow.floto-permit").read_bytes()), clock=int(time.time()))
     (permit,) = permitted.enrolments["shop"].memory.permits
     assert (permit.site, permit.index) == ("krakow-1", made.written.index_digest)
+
+
+CHALLENGE = words_of(digest_of(b"lost"))
+
+
+def test_a_reset_is_for_the_challenge_that_was_told(floto: Run) -> None:
+    floto("keygen", "shop", "--no-passphrase")
+    short = " ".join(word[:4] for word in CHALLENGE.split())
+    floto("authorise", "r", "--reset", short, "--at", "stable=3", "--reason", "disk", "--key", "keys/shop.key")
+    reset = payload_of(read_document(Path("r").read_bytes()), Authorisation).reset
+    assert reset == Reset(challenge=CHALLENGE, channels={"stable": 3})
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--reset", "fence market"), "12 words"),
+        (("--reset", " ".join(sorted(CHALLENGE.split()))), "do not belong together"),
+        (("--reset", CHALLENGE, "--at", "stabel=3"), "It has: stable"),
+        (("--reset", CHALLENGE, "--key", "keys/ann.key"), "ann.key is none of the keys that authorise for shop: shop"),
+    ],
+)
+def test_what_no_site_could_use_is_not_authorised(floto: Run, words: tuple[str, ...], complaint: str) -> None:
+    floto("keygen", "shop", "--no-passphrase")
+    floto("keygen", "ann", "--key-only", "--no-passphrase")
+    assert complaint in floto("authorise", "r", "--reason", "disk", "--key", "keys/shop.key", *words, code=2)
+    assert not Path("r").exists()
