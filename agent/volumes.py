@@ -7,12 +7,13 @@ from pathlib import Path
 
 from agent.applying.health import await_health
 from agent.applying.means import Means
+from agent.applying.runner import told
 from agent.labels import Owner
 from agent.planning.view import spec_in, volumes_of
 from agent.state import ContainerState, SiteState
-from bundle_format.digest import chunks
+from bundle_format.digest import Digest, chunks
 from bundle_format.durable import whole_file
-from bundle_format.errors import DamageError, FlotoError, MissingError
+from bundle_format.errors import DamageError, FlotoError, MissingError, NeedsPersonError
 from bundle_format.pieces import stream_of
 
 ROOT = "volume"
@@ -74,17 +75,31 @@ def check_backup(path: Path) -> None:
 
 
 def put_back(means: Means, host: str, volume: str, users: Sequence[ContainerState], path: Path) -> None:
-    """Replace a volume's content by a checked backup; where that fails, what was there before is put back."""
+    """Replace a volume's content by a checked backup; where that fails, what was there before is put back.
+
+    NeedsPersonError where that fails as well: then who uses the volume stays stopped.
+    """
     engine = means.engine(host)
     with _stopped(means, host, users):
         before = means.store.add(stream_of(engine.read_volume(volume))).digest
         try:
             with path.open("rb") as file, means.progress.task(f"restoring {volume}", path.stat().st_size):
                 engine.write_volume(volume, chunks(file))
-        except FlotoError:
-            with means.store.blob(before) as blob:
-                engine.write_volume(volume, blob.raw())
+        except BaseException as error:  # a person's Ctrl-C, too
+            _undo(means, host, volume, before=before, path=path, cause=error)
             raise
+
+
+def _undo(means: Means, host: str, volume: str, *, before: Digest, path: Path, cause: BaseException) -> None:
+    try:
+        with means.store.blob(before) as blob:
+            means.engine(host).write_volume(volume, blob.raw())
+    except FlotoError as error:
+        raise NeedsPersonError(
+            f"{told(cause)}\n{told(error)}\nvolume {volume} on {host} is half restored, and its users stay stopped; "
+            f"until the next apply the site's store has what it held before as {before}",
+            f"Mend the cause, then: floto-agent restore {volume} --from {path} && floto-agent start",
+        ) from cause
 
 
 @contextmanager
@@ -95,6 +110,9 @@ def _stopped(means: Means, host: str, users: Sequence[ContainerState]) -> Iterat
         engine.stop(user.id, spec_in(user).get("stop_grace", 10))
     try:
         yield
+    except NeedsPersonError:
+        running.clear()  # nobody shall work on half of the data
+        raise
     finally:
         for user in running:
             engine.start(user.id)

@@ -44,6 +44,8 @@ def held(arguments: Namespace, terminal: Terminal) -> Iterator[Held]:
         undertaking = receipt.undertaking
         owner = owner_of(undertaking.source)
         with engines_of(undertaking.hosts, owner) as (engines, silent):
+            for why in silent.values():
+                terminal.warn(f"warning: {why}")
             means = Means(
                 transaction=undertaking.transaction,
                 engines=engines,

@@ -59,9 +59,9 @@ def _hold_to(path: Path, outlook: Outlook) -> None:
     except (OSError, ValueError) as error:
         raise FlotoError(f"{path} is no plan: {error}", "Make one: floto-agent plan BUNDLE --out FILE") from error
     now = json.loads(json.dumps(outlook.to_json()))
-    if not isinstance(kept, dict) or any(kept.get(key) != now[key] for key in ("release", "site", "plan")):
+    if not isinstance(kept, dict) or any(kept.get(key) != now[key] for key in ("release", "site", "site_file", "plan")):
         raise PreflightError(
-            f"the site or the release is not what {path} was made for; nothing was changed",
+            f"the site, its file or the release is not what {path} was made for; nothing was changed",
             "Look at the plan above; when it is right, keep it anew: floto-agent plan BUNDLE --out FILE",
         )
 

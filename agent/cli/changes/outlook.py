@@ -41,6 +41,7 @@ class Outlook:
             "version": source.version,
             "site": source.site,
             "release": source.release,
+            "site_file": source.site_file,
             "plan": self.plan.model_dump(mode="json"),
             "obstacles": [obstacle.model_dump(mode="json") for obstacle in self.findings.obstacles],
             "warnings": list(self.findings.warnings),

@@ -92,6 +92,17 @@ def test_a_kept_plan_is_refused_once_the_site_has_changed(site: Agent) -> None:
     assert site.page() == ""
 
 
+def test_a_kept_plan_is_refused_once_the_site_s_file_says_something_else(site: Agent) -> None:
+    bundle = make_shop(site.folder)
+    site.run("plan", bundle, "--out", "monday.plan")
+    write_site(site.folder, site.engine.address, greeting="hello")
+
+    said = site.run("apply", bundle, "--plan", "monday.plan", "--yes", code=21)
+
+    assert "is not what monday.plan was made for" in said
+    assert site.ids() == {}
+
+
 def test_everything_in_the_way_is_told_at_once_and_nothing_is_changed(site: Agent) -> None:
     site.engine.docker("network", "create", "shop")
     site.engine.docker("volume", "create", "data")
