@@ -3,12 +3,13 @@
 Each of its images is a static busybox, so that a bundle is made in a moment and runs anywhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bundle_format.blob import Blob
 from bundle_format.progress import Silence
+from bundle_format.release.deployment import Access
 from bundle_format.release.model import File, Parameter, Release, Variant
 from bundle_format.store import Store
 from bundle_format.writer import Heading, types_in, write_bundle
@@ -30,9 +31,10 @@ def make_shop(
     web: Mapping[str, Any] | None = None,
     migration: str | None = "echo {version} >> /data/log",
     containers: Mapping[str, Any] | None = None,
+    hosts: Iterable[str] = (),
     host: str = "server",
 ) -> Path:
-    """Write a signed bundle of the shop into `folder`; its path."""
+    """Write a signed bundle of the shop into `folder`; its path. `hosts` are more than the shop itself needs."""
     store = Store(folder / "makers-store", threads=1)
     shelf = Shelved(store)
     images = {
@@ -45,7 +47,7 @@ def make_shop(
     answers = "wget -q -O /dev/null http://127.0.0.1:8080/index.html" if healthy else "false"
     data = [{"kind": "volume", "volume": "data", "path": "/data"}]
     objects: dict[str, Any] = {
-        "host": {host: {}},
+        "host": {name: {} for name in (host, *hosts)},
         "network": {"shop": {}},
         "volume": {"data": {}},
         "template": {
@@ -114,12 +116,14 @@ def make_shop(
     return written.path
 
 
-def write_site(folder: Path, engine: str, **values: str | int) -> Path:
+def write_site(folder: Path, engine: str, others: Mapping[str, Access] | None = None, **values: str | int) -> Path:
     """Write the shop's `site.toml` and its secret."""
     (folder / "password").write_text(SECRET + "\n", encoding="utf-8")
     lines = ['site = "krakow-1"', "[params]", 'password = { file = "password" }']
     lines += [f"{name} = {value!r}" for name, value in values.items()]
-    lines += ["[hosts.server]", f'engine = "{engine}"']
+    for name, access in {"server": Access(engine=engine), **(others or {})}.items():
+        fields = access.model_dump(exclude_none=True)
+        lines += [f"[hosts.{name}]", *(f"{key} = {value!r}" for key, value in fields.items())]
     path = folder / "site.toml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

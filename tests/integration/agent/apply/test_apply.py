@@ -103,6 +103,19 @@ def test_a_kept_plan_is_refused_once_the_site_s_file_says_something_else(site: A
     assert site.ids() == {}
 
 
+def test_what_the_site_s_store_has_lost_comes_again_and_no_container_is_touched(site: Agent) -> None:
+    bundle = make_shop(site.folder)
+    site.run("apply", bundle, "--yes")
+    before = site.ids()
+    blobs = sorted(path for path in (site.state / "store").rglob("*") if path.is_file())
+    largest = max(blobs, key=lambda path: path.stat().st_size)
+    largest.unlink()
+
+    assert "nothing to do" in site.run("apply", bundle)
+    assert sorted(path for path in (site.state / "store").rglob("*") if path.is_file()) == blobs
+    assert site.ids() == before
+
+
 def test_everything_in_the_way_is_told_at_once_and_nothing_is_changed(site: Agent) -> None:
     site.engine.docker("network", "create", "shop")
     site.engine.docker("volume", "create", "data")
