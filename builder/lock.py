@@ -82,7 +82,7 @@ def read_lock(project: Path) -> Lock | None:
         return None
     except OSError as error:
         raise DefinitionError(f"{FILE} cannot be read: {error.strerror}") from error
-    return read_toml(content, FILE, Lock, "Mend it, or write it anew: floto-builder lock")
+    return read_toml(content, FILE, Lock, "Mend it, or remove it and write it anew: floto-builder lock")
 
 
 def write_lock(project: Path, lock: Lock) -> None:

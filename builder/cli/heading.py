@@ -12,9 +12,11 @@ from builder.lock import Lock, LockedRelease
 from builder.project import Project
 from builder.sources.git import commit_count, commit_time, uncommitted
 from bundle_format.canonical import MAX_INT
+from bundle_format.errors import DefinitionError
 from bundle_format.release.fields import Name
 from bundle_format.release.model import OLDEST_AGENT, Release
 from bundle_format.terminal import Terminal
+from bundle_format.trust.admission import day
 from bundle_format.writer import Heading
 
 
@@ -36,10 +38,15 @@ def add_heading_options(parser: ArgumentParser) -> None:
 def heading_of(arguments: Namespace, project: Project, release: Release, lock: Lock, terminal: Terminal) -> Heading:
     """The heading that the options, the lock and the project's commits make."""
     locked = lock.release if lock.release and lock.release.version == release.version else None
+    issued = _issued(project, locked, terminal)
+    if arguments.expires is not None and arguments.expires < issued:
+        raise DefinitionError(
+            f"--expires is before {day(issued)}, the date of the release", "No site could take it: name a later day."
+        )
     return Heading(
         channel=arguments.channel,
         sequence=_sequence(arguments, project, locked, terminal),
-        issued=_issued(project, locked, terminal),
+        issued=issued,
         expires=arguments.expires,
         sites=tuple(arguments.only_for) if arguments.only_for else None,
         agent=OLDEST_AGENT,

@@ -68,3 +68,4 @@ def test_a_broken_lock_is_told_with_its_places(tmp_path: Path) -> None:
     with pytest.raises(DefinitionError) as caught:
         read_lock(tmp_path)
     assert [line.split(": ")[0] for line in caught.value.message.splitlines()] == ["floto.lock:3:1", "floto.lock:4:1"]
+    assert "remove it" in caught.value.hint, "lock reads it, too"

@@ -114,6 +114,12 @@ def test_a_number_that_is_none_is_refused(makers: Makers, number: str) -> None:
     assert done.returncode == 2 and f"{number!r} is no number from 1 on" in done.stderr
 
 
+def test_a_release_does_not_expire_before_it_is_made(makers: Makers) -> None:
+    made = makers.floto("build", makers.project, "--key", "keys/small.key", "--expires", "1999-12-31")
+    assert made.returncode == 2 and "--expires is before 2000-01-01" in made.stderr
+    makers.build("--expires", "2000-01-01")
+
+
 def test_a_bundle_says_which_sites_and_agents_it_is_for(makers: Makers) -> None:
     makers.build("--only-for", "krakow-1", "--only-for", "brno")
     told = json.loads(makers.floto("inspect", "small-1.floto", "--json").stdout)
