@@ -56,6 +56,8 @@ def blobs_to_keep(history: History, store: Store) -> Iterator[Digest]:
             continue
         source = receipt.undertaking.source
         yield from (source.release, source.site_file, *(backup.content for backup in receipt.backups))
+        # Going back takes the backups of every change since, such as one before containers were made anew.
+        yield from (backup.content for backup in history.backups_since(receipt))
         yield from blobs_of(source.release, receipt.undertaking.images.values(), store)
 
 

@@ -93,3 +93,13 @@ def test_a_receipt_that_was_damaged_is_told(site: FakeSite) -> None:
 
     with pytest.raises(LockedError, match="is damaged"):
         read_history(site.folder)
+
+
+def test_a_backup_is_kept_for_as_long_as_the_release_before_can_be_gone_back_to(site: FakeSite) -> None:
+    site.apply(release(site, "1"))
+    site.apply(release(site, "2"))
+    site.apply(release(site, "2"), Wishes(anew=frozenset({"db"})))
+
+    go_back(site, "1")
+
+    assert log(site) == ["1"]
