@@ -1,14 +1,15 @@
 """Whether what is installed is still what was signed: images byte by byte, files in containers, options."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from agent.planning.view import View, as_standing
 from agent.state import ContainerState
 from agent.targets.engine import Engine
-from bundle_format.errors import TargetError
+from bundle_format.errors import MissingError, TargetError
 from bundle_format.progress import Progress
 from bundle_format.release.deployment import Container
+from bundle_format.store import Store
 
 MOST_FILE = 64 << 20
 """Bytes of a rendered file that are read back at most."""
@@ -64,6 +65,23 @@ def _files(container: Container, found: ContainerState, engine: Engine) -> Itera
         if content != file.content:
             what = "is missing" if content is None else "was edited by hand"
             yield Fault(engine.host, f"{container.name}: file {file.path} {what}", (container.name,))
+
+
+def require_whole(faults: Iterable[Fault], view: View, store: Store) -> None:
+    """MissingError when the store cannot give back a damaged image whole: what still runs of it had better stay."""
+    lost = {
+        digest
+        for fault in faults
+        for image in view.deployment.images.values()
+        if fault.image and view.engine(fault.host).image_id(image) == fault.image
+        for digest in (image.config, image.manifest, *image.layers)
+        if not store.is_whole(digest)
+    }
+    if lost:
+        raise MissingError(
+            f"nothing was changed, for the site's store is damaged, too: {', '.join(sorted(lost))}",
+            f"Remove these from {store.root}, bring them with the release's bundle (floto-agent apply), then again.",
+        )
 
 
 def take_away(fault: Fault, view: View, engine: Engine) -> None:

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from agent.cli.changes.carrying import carry_out, settle_before
 from agent.cli.changes.outlook import Outlook, outlook_of
 from agent.cli.site import Site, installed, site_of
-from agent.installed import Fault, find_faults, take_away
+from agent.installed import Fault, find_faults, require_whole, take_away
 from agent.intent import Intent, from_store
 from agent.planning.view import Wishes
 from agent.report.plan import plan_lines
@@ -30,6 +30,7 @@ def verify_installed(arguments: Namespace, terminal: Terminal) -> ExitCode:
                 return ExitCode.DONE
             if not arguments.repair:
                 return ExitCode.DRIFT
+            require_whole(faults, outlook.view, site.store)
             if not arguments.yes and not terminal.ask("Stop these containers and make them anew?"):
                 terminal.warn("nothing was changed")
                 return ExitCode.DRIFT

@@ -136,10 +136,10 @@ def _new_transaction(outlook: Outlook) -> str:
 
 
 def _is_current(outlook: Outlook) -> bool:
-    """Whether the site runs this very release already and nothing is to be done for it."""
+    """Whether the site runs this very release already, nothing is to be done for it and its store lacks nothing."""
     current = outlook.history.current
     same = current is not None and current.undertaking.source == outlook.intent.source
-    return same and not outlook.plan.steps
+    return same and not outlook.plan.steps and not outlook.intent.missing
 
 
 def _remember(site: Site, undertaking: Undertaking) -> Remember:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.installed import Fault, find_faults, take_away
+from agent.installed import Fault, find_faults, require_whole, take_away
 from agent.planning.view import View
 from agent.steps import Plan
 from bundle_format.digest import digest_of
+from bundle_format.errors import MissingError
 from bundle_format.progress import Silence
 from bundle_format.release.deployment import Deployment
 from tests.sites import FakeSite
@@ -62,3 +63,15 @@ def test_threat_23_a_damaged_image_is_found_and_what_stood_on_it_comes_back_with
     assert site.plan(shop(site)) == Plan()
     assert site.names() == {"web", "db"}, "a task that has run is not run again"
     assert daemon.volumes["data"].files["rows"] == b"7"
+
+
+def test_a_damaged_image_stays_where_the_store_cannot_give_it_back(site: FakeSite) -> None:
+    image = shop(site).images["db"]
+    site.daemons["one"].images[image.config].damaged = True
+    found, view = faults(site), View(shop(site), site.observe(shop(site)), site.history)
+    require_whole(found, view, site.store)
+
+    (layer,) = site.store.root.rglob(image.layers[0].removeprefix("sha256:"))
+    layer.write_bytes(b"rot" + layer.read_bytes()[3:])
+    with pytest.raises(MissingError, match=image.layers[0]):
+        require_whole(found, view, site.store)
