@@ -8,7 +8,7 @@ from agent.cli.places import add_state_option
 from agent.cli.site import Site, add_wish_options, installed, site_of, wishes_of
 from agent.history import Receipt, read_history
 from agent.intent import from_store
-from bundle_format.errors import ExitCode, MissingError
+from bundle_format.errors import ExitCode, FlotoError, MissingError
 from bundle_format.terminal import Terminal, Verb
 
 EXAMPLES = """\
@@ -31,6 +31,12 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         target = _target(site, arguments.release)
         intent = from_store(target.undertaking.source, site.store, site.keeper(terminal))
         restore = read_history(site.folder).backups_since(target)
+        if restore and arguments.only:
+            raise FlotoError(
+                f"volume {', '.join(backup.volume for backup in restore)} would be set back under containers that "
+                "--only leaves as they are; nothing was changed",
+                "Go back as a whole, without --only.",
+            )
         for backup in restore:
             terminal.warn(
                 f"warning: volume {backup.volume} on {backup.host} is set back to its backup; "

@@ -232,6 +232,9 @@ def test_threat_26_rollback_needs_no_stick_and_sets_the_data_back(site: Agent) -
     two.unlink()
     assert site.engine.docker("exec", "base", *LOG) == "2024.1\n2024.2"
 
+    assert "without --only" in site.run("rollback", "--yes", "--only", "front", code=2)
+    assert "version 2024.2" in site.page()
+
     said = site.run("rollback", "--yes")
 
     assert "volume data on server is set back to its backup" in said
