@@ -1,10 +1,12 @@
 """`floto-agent resume`: end what was interrupted, forward or back, as its journal demands."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 
 from agent.cli.changes.carrying import settle_now
 from agent.cli.places import add_state_option
 from agent.cli.site import site_of
+from agent.history import Outcome
 from bundle_format.errors import ExitCode
 from bundle_format.terminal import Terminal, Verb
 
@@ -13,13 +15,21 @@ EXAMPLES = """\
   floto-agent unit > /etc/systemd/system/floto-resume.service    (does it at every boot)
 """
 
+CODES: Mapping[Outcome, ExitCode] = {
+    "done": ExitCode.DONE,
+    "taken back": ExitCode.ROLLED_BACK,
+    "partly done": ExitCode.NEEDS_PERSON,
+}
+
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
     with site.folder.held():
-        if settle_now(site, arguments, terminal) is None:
-            terminal.say("nothing was interrupted")
-    return ExitCode.DONE
+        receipt = settle_now(site, arguments, terminal)
+    if receipt is None:
+        terminal.say("nothing was interrupted")
+        return ExitCode.DONE
+    return CODES[receipt.outcome]
 
 
 def _configure(parser: ArgumentParser) -> None:

@@ -1,0 +1,45 @@
+"""How `resume` and `abort` end, as scripts see it."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.applying.journal import Closed, Entered, begin_journal
+from agent.cli.main import DESCRIPTION, VERBS
+from agent.steps import Phase
+from bundle_format.errors import ExitCode
+from bundle_format.terminal import run_program
+from tests.sites import FakeSite
+
+
+def run(site: FakeSite, *words: str) -> int:
+    return run_program("floto-agent", "0", DESCRIPTION, VERBS, [*words, "--state", str(site.folder.root)])
+
+
+@pytest.mark.parametrize(
+    ("phase", "verb", "code"),
+    [
+        (Phase.STAGE, "resume", ExitCode.ROLLED_BACK),
+        (Phase.STAGE, "abort", ExitCode.DONE),
+        (Phase.TIDY, "abort", ExitCode.USAGE),
+    ],
+)
+def test_a_script_learns_what_became_of_an_interrupted_change(
+    tmp_path: Path, phase: Phase, verb: str, code: ExitCode
+) -> None:
+    site = FakeSite(tmp_path)
+    deployment = site.deployment(images={"web": site.image("web")}, containers={"web": {}})
+    journal = begin_journal(site.folder.journal, site.undertaking(deployment, site.plan(deployment)))
+    journal.write(Entered(phase=phase, at=0))
+
+    assert run(site, verb, *(["--yes"] if verb == "abort" else [])) == code
+
+
+def test_where_nothing_was_interrupted_nothing_is_wrong(tmp_path: Path) -> None:
+    site = FakeSite(tmp_path)
+    assert run(site, "resume") == ExitCode.DONE
+
+    deployment = site.deployment(images={"web": site.image("web")}, containers={"web": {}})
+    journal = begin_journal(site.folder.journal, site.undertaking(deployment, site.plan(deployment)))
+    journal.write(Closed(outcome="taken back"))
+    assert run(site, "resume") == run(site, "abort", "--yes") == ExitCode.DONE
