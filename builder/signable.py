@@ -60,7 +60,16 @@ def open_signable(path: Path) -> Signable:
 
 
 def attach(signable: Signable, key: PublicKey, content: bytes) -> Signable:
-    """Write the signature that `key` made into the file; DefinitionError, and nothing written, unless it holds."""
+    """Write the signature that `key` made into the file.
+
+    DefinitionError, and nothing written, unless it holds, and where it would count for nothing.
+    """
+    if signable.asked and not any(key in root.role_keys(role).values() for root, role in signable.asked):
+        asked = {name for root, role in signable.asked for name in root.role_keys(role)}
+        raise DefinitionError(
+            f"the key is none of those that {signable.path} waits for: {', '.join(sorted(asked))}",
+            "Use one of them, or let the owners name the new key: floto-builder root",
+        )
     signature = Signature(key.key_id, content)
     if not verify(key, signable.message, signature):
         raise DefinitionError(

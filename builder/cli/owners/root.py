@@ -8,7 +8,7 @@ from builder.cli.owners.sign import tell
 from builder.cli.signing_key import add_passphrase_options, read_signer
 from builder.roots import draft_root, read_chain, root_file, says_the_same
 from builder.signable import attach, open_signable
-from bundle_format.errors import ExitCode
+from bundle_format.errors import DefinitionError, ExitCode
 from bundle_format.terminal import Terminal, Verb
 from bundle_format.trust.private import write_new
 
@@ -37,7 +37,11 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     write_new(path, root.to_document().to_bytes(), mode=0o644)
     written = open_signable(path)
     if signer:
-        written = attach(written, signer.public, signer.sign(written.message).content)
+        try:
+            written = attach(written, signer.public, signer.sign(written.message).content)
+        except DefinitionError:
+            path.unlink()  # unsigned it would stand in the way of every build
+            raise
     tell(written, arguments, terminal)
     return ExitCode.DONE
 

@@ -219,6 +219,18 @@ def test_a_reset_is_for_the_challenge_that_was_told(floto: Run) -> None:
     assert reset == Reset(challenge=CHALLENGE, channels={"stable": 3})
 
 
+def test_a_signature_that_counts_for_nothing_is_not_added(floto: Run) -> None:
+    floto("keygen", "shop", "--no-passphrase")
+    floto("keygen", "ann", "--key-only", "--no-passphrase")
+    before = roots().read_bytes()
+    assert "waits for: shop" in floto("sign", str(roots()), "--key", "keys/ann.key", code=2)
+    assert roots().read_bytes() == before
+    owners = Path("keys/root.toml")
+    owners.write_text(owners.read_text("utf-8").replace('"stable" = 0', '"stable" = 1'), "utf-8")
+    assert "waits for: shop" in floto("root", "--key", "keys/ann.key", code=2)
+    assert not roots(2).exists()
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
