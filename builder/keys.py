@@ -56,16 +56,22 @@ def begin_product(folder: Path, product: str, channels: Sequence[str], key: KeyF
 
 def check_new_key(folder: Path, name: str) -> None:
     """FlotoError when a key of that name is in `folder`, or the name cannot be a key's."""
-    try:
-        _NAME.validate_python(name)
-    except ValidationError as error:
-        raise DefinitionError(f"{name!r} cannot name a key: {faults_of(error)[0][1]}") from error
+    _check_name(name, "key")
     _check_absent(*_places(folder, name))
 
 
-def check_new_product(folder: Path) -> None:
-    """FlotoError when `folder` belongs to a product already."""
+def check_new_product(folder: Path, channels: Sequence[str]) -> None:
+    """FlotoError when `folder` belongs to a product already, or a name cannot be a channel's."""
+    for channel in channels:
+        _check_name(channel, "channel")
     _check_absent(folder / OWNERS_FILE, *folder.glob("root-*.floto-root"))
+
+
+def _check_name(name: str, what: str) -> None:
+    try:
+        _NAME.validate_python(name)
+    except ValidationError as error:
+        raise DefinitionError(f"{name!r} cannot name a {what}: {faults_of(error)[0][1]}") from error
 
 
 def _check_absent(*paths: Path) -> None:

@@ -33,8 +33,9 @@ def _configure(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     folder: Path = arguments.into
     check_new_key(folder, arguments.name)
+    channels = tuple(dict.fromkeys(arguments.channel or ["stable"]))
     if not arguments.key_only:
-        check_new_product(folder)
+        check_new_product(folder, channels)
     passphrase = new_passphrase(arguments, terminal)
     key = make_key(folder, arguments.name, os.urandom(KEY_SIZE), passphrase, os.urandom(SALT_SIZE))
     made = {
@@ -43,7 +44,6 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     }
     fingerprint = None
     if not arguments.key_only:
-        channels = arguments.channel or ["stable"]
         fingerprint = begin_product(folder, arguments.name, channels, key, now()).fingerprint
         made[folder / OWNERS_FILE] = "who may sign what: edit it, then floto-builder root"
         made[root_file(folder, 1)] = "goes to every site, once: floto-agent trust enrol"

@@ -61,6 +61,11 @@ def test_a_key_is_not_made_without_a_word_about_its_passphrase(floto: Run, monke
     assert not Path("keys").exists()
 
 
+def test_nothing_is_made_where_a_channel_cannot_be_called_so(floto: Run) -> None:
+    said = floto("keygen", "shop", "--no-passphrase", "--channel", "beta", "--channel", "a b", code=2)
+    assert "'a b' cannot name a channel" in said and not Path("keys").exists()
+
+
 def test_keys_of_several_owners_make_one_root(floto: Run) -> None:
     for name in ("ann", "bob", "cem"):
         floto("keygen", name, "--key-only", "--passphrase-env", "PASSPHRASE", "--json")
