@@ -175,7 +175,8 @@ def test_threat_17_nothing_unverified_reaches_a_parser(made: Made, tmp_path: Pat
         return watch
 
     monkeypatch.setattr(head, "read_index", watched(head.read_index))
-    monkeypatch.setattr(frames.zstd, "get_frame_info", watched(frames.zstd.get_frame_info))
+    parameters = watched(frames.zstandard.get_frame_parameters)
+    monkeypatch.setattr(frames.zstandard, "get_frame_parameters", parameters)
     good = made.path.read_bytes()
     path = tmp_path / "hurt.floto"
     rng = random.Random(17)

@@ -131,14 +131,15 @@ def test_flipped_bytes_around_two_and_four_gib_are_located(large: tuple[Path, Bl
 
 
 MEASURED = """
-import resource, sys
+import sys
 from pathlib import Path
 from bundle_format.blob import Blob
 from bundle_format.progress import Silence
 from bundle_format.reader import open_bundle
 from bundle_format.store import Store
-from tests.bundles import root_document
 from bundle_format.trust.trust import trust_in
+from tests.bundles import root_document
+from tests.memory import peak_memory
 with open_bundle(Path(sys.argv[1]), trust_in(root_document("acme")), threads=int(sys.argv[2])) as bundle:
     if sys.argv[3] == "verify":
         assert bundle.verify(Silence()) == []
@@ -146,14 +147,14 @@ with open_bundle(Path(sys.argv[1]), trust_in(root_document("acme")), threads=int
         (entry,) = (entry for entry in bundle.index.blobs if entry.type == "file" or entry.size > 1 << 30)
         store = Store(Path(sys.argv[3]), threads=int(sys.argv[2]))
         store.add_frames(Blob(entry.digest, entry.size), bundle.frames(entry.digest), bundle.index.codec)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(peak_memory())
 """
 
 
 def most_memory(*arguments: object) -> int:
     """The peak of resident memory, in MiB, of a process that does one thing."""
     command = [sys.executable, "-c", MEASURED, *map(str, arguments)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) // (1 << 20)
 
 
 @pytest.mark.parametrize("threads", [2, 16])
