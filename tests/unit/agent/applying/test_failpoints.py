@@ -164,7 +164,7 @@ def undoing_only_what_is_known_to_be_done(journal: Journal, means: Means, only: 
         ("transaction.retreat", undoing_only_what_is_known_to_be_done, "unhealthy"),
         ("transaction.ONCE", (), "unhealthy"),
     ],
-    ids=str,
+    ids=lambda mutation: mutation[0],
 )
 def test_a_fault_that_somebody_builds_in_is_caught(
     scenes: dict[str, Scene], mutation: tuple[str, object, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
