@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.contracts.boxes import Box, FakeLabBox
 from tests.contracts.labs import FakeLab, Lab, RealLab
 from tests.engines import KINDS, PrivateEngine, made_engine
 from tests.images import Shelf
@@ -43,6 +44,11 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         real = RealLab(request.getfixturevalue(request.param), closing)
         closing.callback(real.clear)
         yield real
+
+
+@pytest.fixture(params=["fake"])
+def box(request: pytest.FixtureRequest) -> Iterator[Box]:
+    yield FakeLabBox()
 
 
 @pytest.fixture
