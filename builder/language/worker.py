@@ -5,6 +5,7 @@ Run as `python -I -m builder.language.worker PROJECT LIMITS`, LIMITS being a JSO
 
 import gc
 import json
+import os
 import sys
 import traceback
 from dataclasses import asdict
@@ -93,4 +94,6 @@ def _lines(fault: Fault, sources: Sources, project: Project) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    ended = main(sys.argv[1:])
+    sys.stdout.flush()
+    os._exit(ended)  # taking a large release apart, object by object, would take as long as reading it

@@ -11,7 +11,6 @@ import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import replace
 from typing import Any, Final
-from xml.sax.saxutils import escape
 
 from jinja2 import StrictUndefined, TemplateSyntaxError, meta, nodes
 from jinja2.runtime import Context
@@ -34,6 +33,7 @@ MAX_BITS: Final = 1024
 GLOBALS: Final = ("dict", "namespace", "range")
 _NOT_OURS = ("pprint", "random", "tojson", "urlize", "xmlattr")
 _LONERS = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
+_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 _LONER = "a template stands alone: no include, import or extends"
 
 
@@ -194,7 +194,7 @@ def _sh(value: Any) -> str:
 
 def _xml(value: Any) -> str:
     """Text or an attribute's value for XML."""
-    return escape(_scalar(value), {'"': "&quot;", "'": "&apos;"})
+    return _scalar(value).translate(_ENTITIES)
 
 
 def _properties(value: Any) -> str:

@@ -78,12 +78,11 @@ def bind_variant(
 
 def _filled(variant: Variant, known: Known, key: bytes) -> Any:
     try:
-        unknown = sorted(names(variant.objects) - set(known))
+        return substitute(variant.objects, known, key)
+    except KeyError as error:
+        raise ParameterError(f"no value for {error.args[0]}", "Write it into the site's file.") from error
     except (ValueError, RecursionError) as error:
         raise DamageError(f"the release cannot be read: {error}", "Its maker has to build it anew.") from error
-    if unknown:
-        raise ParameterError(f"no value for {', '.join(unknown)}", "Write them into the site's file.")
-    return substitute(variant.objects, known, key)
 
 
 def _known(site: Site, secrets: Mapping[str, str], key: bytes) -> Known:

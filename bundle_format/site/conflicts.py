@@ -33,7 +33,7 @@ def _runs(deployment: Deployment) -> Iterator[tuple[Path, Container]]:
 
 
 def _unknown_names(deployment: Deployment, declared: Mapping[str, Collection[str]]) -> Iterator[Found]:
-    ordered = [*declared["container"], *declared["task"]]
+    ordered = dict.fromkeys((*declared["container"], *declared["task"]))
     for path, container in _runs(deployment):
         yield from _unknown((*path, "host"), "host", [container.host], declared["host"])
         if container.image:
