@@ -37,6 +37,8 @@ def digest_of_inputs() -> str:
 def freeze() -> None:
     """Make the file; the same inputs give the same bytes."""
     variables = {"PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "315532800", "PYTHONDONTWRITEBYTECODE": "1"}
+    # Its cache in the user's home would be cleaned by another freeze beside this one.
+    variables["PYINSTALLER_CONFIG_DIR"] = str(ROOT / ".work" / "pyinstaller-cache")
     command = [sys.executable, "-m", "PyInstaller", "--noconfirm", "--clean", "--log-level=WARN"]
     places = [f"--distpath={AGENT.parent}", f"--workpath={ROOT / '.work' / 'pyinstaller'}"]
     spec = str(ROOT / "scripts" / "freeze_agent.spec")

@@ -1,6 +1,7 @@
 """What each type of parameter takes on a site, and what that is in JSON Schema."""
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -43,6 +44,14 @@ def read_file_name(given: object) -> str:
     if not name or _CONTROL.search(name):
         raise ValueError(f"must be the name of a file (in double quotes {_ESCAPES})")
     return name
+
+
+def written(value: Scalar, parameter: Parameter | None = None) -> str:
+    """A value as it is written in a site's file; a size with the largest unit that leaves it whole."""
+    if parameter is not None and parameter.type == "size" and isinstance(value, int):
+        unit = next((unit for unit in "tgmk" if value and value % (1 << _UNITS[unit]) == 0), "")
+        return f'"{value >> _UNITS[unit]}{unit}"' if unit else str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else as_text(value)
 
 
 def size_of(text: str) -> int:
@@ -179,20 +188,16 @@ def _size_in_bytes(given: object) -> int:
 
 def _within(value: int, parameter: Parameter) -> None:
     if parameter.min is not None and value < parameter.min:
-        raise ValueError(f"must be at least {parameter.min}")
+        raise ValueError(f"must be at least {written(parameter.min, parameter)}")
     if parameter.max is not None and value > parameter.max:
-        raise ValueError(f"must be at most {parameter.max}")
+        raise ValueError(f"must be at most {written(parameter.max, parameter)}")
 
 
 def _one_of(options: tuple[Scalar, ...], given: object) -> Scalar:
     for option in options:
         if type(option) is type(given) and option == given:
             return option
-    raise ValueError(f"must be one of {', '.join(_written(option) for option in options)}")
-
-
-def _written(option: Scalar) -> str:
-    return f'"{option}"' if isinstance(option, str) else as_text(option)
+    raise ValueError(f"must be one of {', '.join(map(written, options))}")
 
 
 def _bounds(parameter: Parameter) -> list[tuple[str, int | None]]:

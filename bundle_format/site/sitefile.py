@@ -78,7 +78,7 @@ def site_content(path: Path) -> bytes:
     except OSError as error:
         raise ParameterError(
             f"{path}: error: the site's file cannot be read: {error.strerror}",
-            "Name it with --site FILE; docs/site.md tells how to write one.",
+            "Name it with --site FILE, or begin one: floto-agent inspect BUNDLE --site-file > site.toml",
         ) from error
 
 
@@ -194,8 +194,9 @@ def _missing(
     for name in sorted((needed & parameters.keys()) - given.keys()):
         parameter = parameters[name]
         if parameter.default is None:
-            wish = f"{parameter.type} ({parameter.doc})" if parameter.doc else parameter.type
-            reading.fault(("params",), f"params.{name}: missing, wants {wish}")
+            form = f', such as {{ file = "secrets/{name}" }}' if parameter.type == "secret" else ""
+            doc = f" ({parameter.doc})" if parameter.doc else ""
+            reading.fault(("params",), f"params.{name}: missing, wants {parameter.type}{form}{doc}")
 
 
 def _parameters(reading: _Reading, given: Mapping[str, Any], parameters: Mapping[str, Parameter]) -> dict[str, Scalar]:

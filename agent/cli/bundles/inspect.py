@@ -12,17 +12,24 @@ EXAMPLES = """\
   floto-agent inspect /media/stick/shop-2024.1.floto
   floto-agent inspect /media/one /media/two               (its parts, wherever they are)
   floto-agent inspect shop-2024.1.floto --json
+  floto-agent inspect shop-2024.1.floto --site-file > site.toml   (then fill in what stands empty)
 """
 
 
 def _configure(parser: ArgumentParser) -> None:
     add_bundle_options(parser)
-    parser.add_argument("--json", action="store_true", help="say it for a script")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="say it for a script")
+    how.add_argument("--site-file", action="store_true", help="a site.toml for this release, to be filled in")
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     with opened(arguments, terminal) as bundle:
-        if arguments.json:
+        if arguments.site_file:
+            from bundle_format.site.form import site_form
+
+            terminal.say(site_form(bundle.release))
+        elif arguments.json:
             terminal.json(bundle_json(bundle))
         else:
             terminal.say("\n".join(bundle_lines(place_of(arguments), bundle, int(time.time()))))

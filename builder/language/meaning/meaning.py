@@ -23,7 +23,7 @@ from bundle_format.release.fields import Name, ParameterName
 from bundle_format.release.model import Choice, Parameter, Rule, Scalar
 from bundle_format.release.value import Fault, Value, faults_of
 
-_REPEATABLE: Final = ("param", "choice", "artifact")
+_REPEATABLE: Final = ("param", "choice", "artifact", "image")
 """May be said twice, if the same is said: a function may say them for each of several containers."""
 
 _HANDLES: Final = ("file", "folder", "check")
@@ -101,7 +101,8 @@ def _judge_name(call: Call, spot: Spot) -> None:
     first = spot.context.said[call.word, call.name]
     same = call.word in _REPEATABLE and call.says_the_same(first)
     if first is not call and call.word not in _HANDLES and not same:
-        spot.fault(f"{call.told} is declared twice", f"first declared at {first.whereabouts}")
+        other = ", and not the same" if call.word in _REPEATABLE else ""
+        spot.fault(f"{call.told} is declared twice{other}", f"first declared at {first.whereabouts}")
     if "record[" in call.name or (not call.name and (call.given or call.named)):
         spot.fault(f"{call.word}() begins with a text that is known while building")
     elif call.word in _NAMES:

@@ -103,7 +103,7 @@ tls_crt = "a"
         "3:6: error: choices.ha: must be one of false, true",
         "5:10: error: params.app_ip: must be an IPv4 or IPv6 address",
         "6:1: error: params.app_ipp: unknown key; did you mean 'app_ip'?",
-        "7:8: error: params.heap: must be at least 524288",
+        "7:8: error: params.heap: must be at least \"512k\"",
         "8:12: error: params.password: a secret must be { file = ... }, { env = ... } or { prompt = true }, never written out",  # noqa: E501
         "9:1: error: hosts.aps: unknown key; did you mean 'app'?",
         "12:10: error: hosts.app.engine: must be unix:///PATH, npipe:////./pipe/NAME, tcp://HOST:PORT or ssh://USER@HOST:PORT, and hold no password",  # noqa: E501

@@ -193,3 +193,7 @@ def test_an_inspection_tells_what_the_bundle_is_for(floto: Run, made: Made) -> N
     told = floto("inspect", made.path)
     assert "issued    2023-11-14, " in told
     assert "days old, number 1 of channel stable" in told
+
+
+def test_an_inspection_writes_a_site_file_to_begin_with(floto: Run, made: Made) -> None:
+    assert 'site = ""  # the name of this place' in floto("inspect", made.path, "--site-file")

@@ -1,0 +1,220 @@
+"""The frozen agent against docker load and docker-compose, on private engines: medians of pairs.
+
+The release brings five images on one base. A task of each image runs, for tasks are over at once: the seconds in which
+containers have to stay well before a change counts as done are asked for, and no speed.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from delta import base_of, measured, write_jar
+from format import Row, paired, seconds
+
+from tests.engines import PrivateEngine, missing
+
+ROOT = Path(__file__).resolve().parents[2]
+AGENT = ROOT / "dist" / "floto-agent"
+LAYERS = {
+    "java": "usr/lib/jvm/java-17-openjdk-amd64",
+    "libraries": "usr/lib/x86_64-linux-gnu",
+    "python": "usr/lib/python3",
+    "texts": "usr/share/doc",
+}
+BOXES = range(10)
+MEBIBYTE = 1 << 20
+WRITES = "--trace=write,pwrite64,writev,pwritev,sendto,sendmsg,sendfile"
+
+FIVE = """project("system", version = "{version}")
+server = host("server", address = "10.0.0.1")
+base = image("base", files = {{"/": unpack(file("base.tar"))}})
+images = {{name: image(name, base = base, files = {{"/": unpack(file(name + ".tar"))}}) for name in {layers}}}
+images["app"] = image("app", base = images["java"], files = {{"/opt/app": folder("app")}})
+[task("try-" + name, image = one, host = server, command = ["/bin/true"]) for name, one in images.items()]
+"""
+TEN = """project("system", version = "{version}")
+server = host("server", address = "10.0.0.1")
+base = image("base", files = {{"/": unpack(file("base.tar"))}})
+[container("box%d" % number, image = base, host = server, command = ["sleep", "inf"], init = True,
+    ports = {{"80/tcp": 8000 + number}}, env = {{"NUMBER": str(number)}},
+    mounts = {{"/data": volume("data%d" % number)}}) for number in range(10)]
+"""
+COMPOSE = {
+    "version": "2.4",
+    "services": {
+        f"box{number}": {
+            "image": "system/base:3",
+            "command": ["sleep", "inf"],
+            "init": True,
+            "ports": [f"{9000 + number}:80"],
+            "environment": {"NUMBER": str(number)},
+            "volumes": [f"data{number}:/data"],
+        }
+        for number in BOXES
+    },
+    "volumes": {f"data{number}": {} for number in BOXES},
+}
+
+
+class Home:
+    """Where the bundles come from."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._project = folder / "project"
+        (self._project / "app").mkdir(parents=True)
+        shutil.copyfile(base_of(1), self._project / "base.tar")
+        for name, source in LAYERS.items():
+            tar = ["tar", "--sort=name", "-C", "/", "-cf", self._project / f"{name}.tar", source]
+            subprocess.run(tar, check=True, stderr=subprocess.DEVNULL)
+        self.words = json.loads(self._floto("keygen", "system", "--no-passphrase", "--json"))["words"]
+        self.first = self._build("first", FIVE, 1)
+        self.second = self._build("second", FIVE, 2, "--base", self.first)
+        self.ten = self._build("ten", TEN, 3)
+
+    def _build(self, name: str, definition: str, version: int, *options: str | Path) -> Path:
+        """One release as a bundle; the app's jar is another in every version."""
+        (self._project / "site.star").write_text(definition.format(version=version, layers=[*LAYERS]), encoding="utf-8")
+        write_jar(self._project / "app" / "system.jar", version)
+        bundle = self.folder / f"{name}.floto"
+        signed = ("--key", "keys/system.key", "--sequence", str(version))
+        self._floto("build", "project", *signed, "--output", bundle, *options)
+        return bundle
+
+    def _floto(self, *words: str | Path) -> str:
+        command = [sys.executable, "-m", "builder.cli.main", *words]
+        return subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+class Place:
+    """A site with an empty engine that believes the makers; a context manager."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._engine = PrivateEngine()
+        self.folder = Path(tempfile.mkdtemp(prefix="site-", dir=home.folder))
+
+    def __enter__(self) -> "Place":
+        self._engine.__enter__()
+        site = f'site = "bench"\n[hosts.server]\nengine = "{self._engine.address}"\n'
+        (self.folder / "site.toml").write_text(site, encoding="utf-8")
+        root = self._home.folder / "keys" / "root-1.floto-root"
+        self.run(*self.agent("trust", "enrol", root, "--fingerprint", self._home.words))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._engine.__exit__()
+        shutil.rmtree(self.folder)
+
+    def agent(self, *words: str | Path) -> list[str | Path]:
+        """The command line of a verb."""
+        return [AGENT, *words, "--state", self.folder / "state"]
+
+    def apply(self, bundle: Path) -> list[str | Path]:
+        """The command line that applies a bundle."""
+        return self.agent("apply", bundle, "--site", self.folder / "site.toml", "--yes")
+
+    def run(self, *command: str | Path) -> None:
+        """Run a command on this site; docker's programs find its engine."""
+        variables = os.environ | {"DOCKER_HOST": self._engine.address}
+        done = subprocess.run(command, cwd=self.folder, env=variables, capture_output=True, text=True, check=False)
+        if done.returncode:
+            sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+
+    def shell(self, script: str) -> None:
+        """Run a line of shell on this site."""
+        self.run("bash", "-o", "pipefail", "-c", script)
+
+
+class Bench:
+    """What is measured on sites of one home."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._saved = home.folder / "saved.zst"
+
+    def save(self) -> Iterator[str]:
+        """Keep the first release's images as `docker load` takes them; what the apply before it wrote, and used."""
+        with Place(self._home) as place:
+            yield _told("written outside store and engine, of MiB", sum(_strayed(place, self._home.first).values()), 1)
+            names = "docker image ls --format '{{.Repository}}:{{.Tag}}' 'system/*'"
+            place.shell(f"docker save $({names}) | zstd -q -T0 -3 -o {self._saved}")
+        with Place(self._home) as place:
+            row = measured("", place.apply(self._home.first), lambda: 0, self._home.folder)
+            yield _told("largest memory of the agent, of MiB", row.memory, 200)
+
+    def load(self) -> float:
+        """Seconds of what a careful person does without floto, on an empty engine."""
+        with Place(self._home) as place:
+            return seconds(partial(place.shell, f"zstd -dc {self._saved} | docker load"))
+
+    def apply(self) -> float:
+        """Seconds of an apply on an empty engine."""
+        with Place(self._home) as place:
+            return seconds(partial(place.run, *place.apply(self._home.first)))
+
+    def update(self) -> float:
+        """Seconds of an apply that brings one changed layer as a patch, to a site that has the release before."""
+        with Place(self._home) as place:
+            place.run(*place.apply(self._home.first))
+            return seconds(partial(place.run, *place.apply(self._home.second)))
+
+    def row_of_nothing_to_do(self) -> Row:
+        """Ten containers that run as they should, ours and docker-compose's."""
+        with Place(self._home) as place:
+            (place.folder / "docker-compose.yml").write_text(json.dumps(COMPOSE), encoding="utf-8")
+            again, up = place.apply(self._home.ten), ["docker-compose", "up", "-d"]
+            place.run(*again)
+            place.run(*up)
+            name = "nothing to do, ten containers / docker-compose up -d"
+            return paired(
+                name, 0.5, partial(seconds, partial(place.run, *again)), partial(seconds, partial(place.run, *up))
+            )
+
+
+def _strayed(place: Place, bundle: Path) -> Counter[str]:
+    """Bytes that an apply writes to neither store nor engine, by file; the agent's own unpacked parts do not count."""
+    trace = place.folder / "trace"
+    place.run("strace", "-f", "-y", "-qq", "-s", "0", WRITES, "-o", trace, *place.apply(bundle))
+    written, begun = Counter[str](), dict[str, str]()
+    with trace.open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            process, _, call = line.partition(" ")
+            if found := re.match(r"\s*\w+\(\d+<(.*?)>", call):
+                begun[process] = found[1]
+            if (found := re.search(r"= (\d+)$", call)) and process in begun:
+                written[begun[process]] += int(found[1])
+    known = ("socket:", "UNIX", f"{place.folder}/state/store", f"{tempfile.gettempdir()}/_MEI")
+    return Counter({name: size for name, size in written.items() if not name.startswith(known)})
+
+
+def _told(name: str, size: int, most: int) -> str:
+    verdict = "reached" if size <= most * MEBIBYTE else "NOT REACHED"
+    return f"{name:<44} {size / MEBIBYTE:7.2f} (at most {most}) {verdict}"
+
+
+def main() -> None:
+    """Print a row for each comparison as soon as it is known."""
+    if lacking := missing():
+        sys.exit(lacking)
+    os.environ["PYTHONPATH"] = str(ROOT)
+    subprocess.run([ROOT / ".work" / "freeze" / "bin" / "python", ROOT / "scripts" / "freeze_agent.py"], check=True)
+    with tempfile.TemporaryDirectory(prefix="floto-bench-", dir="/var/tmp") as folder:
+        bench = Bench(Home(Path(folder)))
+        for told in bench.save():
+            print(told, flush=True)
+        print(paired("apply on an empty engine / zstd -dc | docker load", 0.8, bench.apply, bench.load), flush=True)
+        print(paired("patch of one layer / the same load", 0.15, bench.update, bench.load), flush=True)
+        print(bench.row_of_nothing_to_do(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
