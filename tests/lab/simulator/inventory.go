@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"log"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/google/uuid"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// capacity of each datastore in bytes, by its name.
+var capacity = map[string]int64{}
+
+// inventory makes hosts, datastores and networks as the flags say.
+func inventory() *simulator.Model {
+	model := simulator.ESX()
+	if *vcenter {
+		model = simulator.VPX()
+		model.Datacenter, model.Host, model.Cluster, model.Portgroup = 1, *hosts, 0, 0
+	}
+	model.Machine, model.Datastore = 0, 0
+	about := &model.ServiceContent.About
+	about.ApiVersion, about.Version = *version, strings.Join(strings.SplitN(*version, ".", 4)[:3], ".")
+	if !*vcenter {
+		about.FullName = "VMware ESXi " + about.Version + " build-" + about.Build
+	}
+	check(model.Create())
+	if len(datastores) == 0 {
+		datastores = several{"datastore1=1099511627776"}
+	}
+	for _, text := range datastores {
+		parts := strings.SplitN(text, "=", 2)
+		if len(parts) != 2 {
+			log.Fatalf("a datastore is NAME=BYTES, not %q", text)
+		}
+		size, err := strconv.ParseInt(parts[1], 10, 64)
+		check(err)
+		addDatastore(parts[0], size)
+	}
+	for _, name := range networks {
+		addNetwork(name)
+	}
+	return model
+}
+
+// caller is who the simulator's own methods are called as when no client asked.
+func caller() *simulator.Context {
+	session := &simulator.Session{
+		UserSession: types.UserSession{Key: uuid.New().String()},
+		Registry:    simulator.NewRegistry(),
+	}
+	return &simulator.Context{Context: context.Background(), Session: session, Map: simulator.Map}
+}
+
+func place(datastore string) string {
+	root, err := filepath.Abs(filepath.Join(*folder, "datastores", datastore))
+	check(err)
+	return root
+}
+
+func hostSystems() []*simulator.HostSystem {
+	var all []*simulator.HostSystem
+	for _, entity := range simulator.Map.All("HostSystem") {
+		all = append(all, entity.(*simulator.HostSystem))
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Self.Value < all[j].Self.Value })
+	return all
+}
+
+// compute is what holds a host: its networks and datastores are listed there too.
+func compute(host *simulator.HostSystem) *mo.ComputeResource {
+	switch parent := simulator.Map.Get(*host.Parent).(type) {
+	case *mo.ComputeResource:
+		return parent
+	case *simulator.ClusterComputeResource:
+		return &parent.ComputeResource
+	}
+	return nil
+}
+
+// addDatastore makes one that all hosts see.
+func addDatastore(name string, size int64) {
+	check(os.MkdirAll(place(name), 0o700))
+	capacity[name] = size
+	for _, host := range hostSystems() {
+		system := simulator.Map.Get(*host.ConfigManager.DatastoreSystem).(*simulator.HostDatastoreSystem)
+		res := system.CreateLocalDatastore(caller(), &types.CreateLocalDatastore{This: system.Self, Name: name, Path: place(name)})
+		if res.Fault() != nil {
+			log.Fatal(res.Fault().String)
+		}
+	}
+	measureAll()
+}
+
+// addNetwork makes a port group that all hosts have.
+func addNetwork(name string) {
+	var network types.ManagedObjectReference
+	for i, host := range hostSystems() {
+		if i == 0 {
+			system := simulator.Map.Get(*host.ConfigManager.NetworkSystem).(*simulator.HostNetworkSystem)
+			res := system.AddPortGroup(caller(), &types.AddPortGroup{This: system.Self, Portgrp: types.HostPortGroupSpec{Name: name, VswitchName: "vSwitch0"}})
+			if res.Fault() != nil {
+				log.Fatal(res.Fault().String)
+			}
+			network = *networkNamed(name)
+		}
+		host.Network = append(host.Network, network)
+		if parent := compute(host); simulator.FindReference(parent.Network, network) == nil {
+			parent.Network = append(parent.Network, network)
+		}
+	}
+}
+
+func networkNamed(name string) *types.ManagedObjectReference {
+	for _, entity := range simulator.Map.All("Network") {
+		if network, ok := entity.(*mo.Network); ok && network.Name == name {
+			return &network.Self
+		}
+	}
+	return nil
+}
+
+// measureAll brings the free space of each datastore up to date: its size less what its files really take.
+func measureAll() {
+	for _, entity := range simulator.Map.All("Datastore") {
+		ds := entity.(*simulator.Datastore)
+		free := capacity[ds.Name] - used(place(ds.Name))
+		if ds.Summary.Capacity == capacity[ds.Name] && ds.Summary.FreeSpace == free {
+			continue
+		}
+		simulator.Map.WithLock(ds, func() {
+			info := ds.Info.GetDatastoreInfo()
+			info.FreeSpace, info.MaxFileSize = free, free
+			ds.Summary.Capacity, ds.Summary.FreeSpace = capacity[ds.Name], free
+		})
+	}
+}
+
+// used is how many bytes the files of a folder take on the disk; holes take none.
+func used(root string) int64 {
+	total := int64(0)
+	_ = filepath.WalkDir(root, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return nil
+		}
+		if info, err := entry.Info(); err == nil {
+			total += info.Sys().(*syscall.Stat_t).Blocks * 512
+		}
+		return nil
+	})
+	return total
+}
