@@ -182,7 +182,7 @@ def _removed(folder: Path) -> bool:
     return not folder.exists()
 
 
-def _wait(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
+def _wait(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
