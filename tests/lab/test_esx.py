@@ -260,6 +260,23 @@ def test_export_gives_the_disk_and_leaves_the_machine(there: Client, vmdk: Path)
     assert "exported" in names(there)
 
 
+def test_a_killed_esx_comes_back_with_its_machines(vmdk: Path) -> None:
+    with LabEsx() as esx:
+        with client(esx) as there:
+            machine = there.imported("survivor", vmdk, SIZE)
+            option = vim.option.OptionValue(key="floto.owner", value="shop")
+            there.done(machine.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=[option], memoryMB=256)))
+            there.done(machine.PowerOnVM_Task())
+        esx.kill()
+        esx.start()
+        with client(esx) as there:
+            (machine,) = there.datacenter.vmFolder.childEntity
+            assert (machine.name, machine.runtime.powerState) == ("survivor", "poweredOff")
+            assert machine.config.hardware.memoryMB == 256
+            assert "shop" in [each.value for each in machine.config.extraConfig]
+            there.done(machine.PowerOnVM_Task())
+
+
 def test_a_vcenter_has_several_hosts(vmdk: Path) -> None:
     with LabEsx("-vcenter", "-hosts=2", networks=["storage"]) as esx, client(esx) as there:
         assert there.content.about.apiType == "VirtualCenter"

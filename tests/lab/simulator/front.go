@@ -28,6 +28,7 @@ var ours = map[string]struct {
 		"RevertToCurrentSnapshot_Task", "RemoveAllSnapshots_Task"}},
 	"VirtualMachineSnapshot": {"LabSnapshot", []string{"RevertToSnapshot_Task", "RemoveSnapshot_Task"}},
 	"ResourcePool":           {"LabPool", []string{"ImportVApp"}},
+	"HostDatastoreBrowser":   {"LabBrowser", []string{"SearchDatastore_Task"}},
 	"EventManager":           {"LabEvents", []string{"QueryEvents"}},
 	"Folder":                 {"LabFolder", []string{"CreateVM_Task"}},
 	"OvfManager":             {"LabOvf", []string{"CreateImportSpec", "ParseDescriptor"}},

@@ -66,6 +66,7 @@ func open(ctx *simulator.Context, lease *LabLease) {
 	}
 	ctx.Session.Put(lease)
 	leases.Store(lease.Self.Value, lease)
+	save()
 	go func() {
 		time.Sleep(100 * time.Millisecond)
 		lease.become(types.HttpNfcLeaseStateReady, nil, "")

@@ -146,7 +146,7 @@ func (m *LabMachine) UnregisterVM(ctx *simulator.Context, _ *types.UnregisterVM)
 	simulator.Map.WithLock(m.VirtualMachine, func() {
 		res = m.VirtualMachine.UnregisterVM(ctx, &types.UnregisterVM{This: self})
 	})
-	forget(m)
+	save()
 	return res
 }
 

@@ -24,6 +24,9 @@ func (m *LabMachine) reconfigure(ctx *simulator.Context, spec types.VirtualMachi
 		spec.MemoryMB != 0 && int32(spec.MemoryMB) != m.Config.Hardware.MemoryMB) {
 		return m.wrongPower(types.VirtualMachinePowerStatePoweredOff) // without hot add, which is off by default
 	}
+	if taken := duplicate(spec.Name); spec.Name != "" && taken != nil && taken.Object != m.Self {
+		return outcome{fault: taken, text: nameTaken(spec.Name)}
+	}
 	gone := removed(spec)
 	end := inner(ctx, m.VirtualMachine, func() soap.HasFault {
 		return m.VirtualMachine.ReconfigVMTask(ctx, &types.ReconfigVM_Task{This: m.Self, Spec: spec})

@@ -92,8 +92,6 @@ func madeTask(res soap.HasFault) *types.ManagedObjectReference {
 		return &body.Res.Returnval
 	case *methods.CreateVM_TaskBody:
 		return &body.Res.Returnval
-	case *methods.CloneVM_TaskBody:
-		return &body.Res.Returnval
 	case *methods.RegisterVM_TaskBody:
 		return &body.Res.Returnval
 	case *methods.CreateSnapshot_TaskBody:
@@ -105,6 +103,8 @@ func madeTask(res soap.HasFault) *types.ManagedObjectReference {
 	case *methods.RevertToCurrentSnapshot_TaskBody:
 		return &body.Res.Returnval
 	case *methods.RemoveAllSnapshots_TaskBody:
+		return &body.Res.Returnval
+	case *methods.SearchDatastore_TaskBody:
 		return &body.Res.Returnval
 	case *methods.CreateVirtualDisk_TaskBody:
 		return &body.Res.Returnval

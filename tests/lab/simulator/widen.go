@@ -21,6 +21,10 @@ func widen() {
 	for _, each := range simulator.Map.All("Folder") {
 		simulator.Map.Put(&LabFolder{Folder: each.(*simulator.Folder)})
 	}
+	for _, each := range simulator.Map.All("Datastore") {
+		browser := each.(*simulator.Datastore).Browser
+		simulator.Map.Put(&LabBrowser{HostDatastoreBrowser: simulator.Map.Get(browser).(*simulator.HostDatastoreBrowser)})
+	}
 	simulator.Map.Put(&LabEvents{EventManager: simulator.Map.EventManager()})
 	simulator.Map.Put(&LabOvf{OvfManager: simulator.Map.Get(*content().OvfManager).(*simulator.OvfManager)})
 	simulator.Map.Put(&LabDisks{VirtualDiskManager: simulator.Map.VirtualDiskManager().(*simulator.VirtualDiskManager)})
