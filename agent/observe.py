@@ -10,7 +10,7 @@ from agent.planning.view import View, spec_in
 from agent.state import EngineState, SiteState
 from agent.targets.engine import Engine
 from bundle_format.errors import TargetError
-from bundle_format.release.deployment import Deployment
+from bundle_format.release.deployment import Deployment, HostStep
 
 ENGINES_AT_ONCE = 16
 MOST_TEXT = 1 << 20
@@ -25,7 +25,8 @@ def observe(
 ) -> SiteState:
     """The state of a site; engines that do not answer join the `unreachable`.
 
-    With a `deployment`, the files that it changes are read, so that a plan can tell their lines.
+    With a `deployment`, the files that it changes are read, so that a plan can tell their lines, and the checks of its
+    host steps are asked.
     """
     states: dict[str, EngineState] = {}
     silent = dict(unreachable)
@@ -42,7 +43,9 @@ def observe(
         (container, path): text
         for (_, container, path), text in at_once(lambda asked: _text(engines[asked[0]], asked[1], asked[2]), questions)
     }
-    return SiteState(states, silent, texts)
+    steps = [step for step in deployment.host_steps.values() if step.host in states and states[step.host].has_shell]
+    checks = {step.name: answer for step, answer in at_once(lambda step: _check(engines[step.host], step), steps)}
+    return SiteState(states, silent, texts, checks)
 
 
 def at_once(ask: Callable[[T], U], subjects: Iterable[T]) -> list[tuple[T, U]]:
@@ -55,6 +58,13 @@ def at_once(ask: Callable[[T], U], subjects: Iterable[T]) -> list[tuple[T, U]]:
 def _asked(engine: Engine) -> EngineState | str:
     try:
         return engine.observe()
+    except TargetError as error:
+        return error.message
+
+
+def _check(engine: Engine, step: HostStep) -> int | str:
+    try:
+        return engine.run_on_host(step.unless, step.deadline, lambda _: None)
     except TargetError as error:
         return error.message
 

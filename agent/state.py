@@ -137,7 +137,10 @@ class VolumeState:
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """All of an engine at one moment. `space` and `listening` are None if they cannot be known."""
+    """All of an engine at one moment. `space` and `listening` are None if they cannot be known.
+
+    `has_shell` tells whether programs can be run on the host itself.
+    """
 
     host: str
     facts: EngineFacts
@@ -147,6 +150,7 @@ class EngineState:
     volumes: tuple[VolumeState, ...] = ()
     space: Space | None = None
     listening: frozenset[Listener] | None = None
+    has_shell: bool = False
 
     def image_id(self, image: Image) -> str | None:
         """The engine's id for an image of the release, None if it lacks it or any of its layers.
@@ -178,8 +182,10 @@ class SiteState:
     """All engines of a site at one moment; `unreachable` says for each other host what was wrong.
 
     `texts` holds files that a release changes, by container id and path, as they lie there now; it is never shown.
+    `checks` are the exit codes of its host steps' checks; a text tells why one could not be asked.
     """
 
     engines: Mapping[str, EngineState]
     unreachable: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[tuple[str, str], bytes | None] = field(default_factory=dict, repr=False)
+    checks: Mapping[str, int | str] = field(default_factory=dict)

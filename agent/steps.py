@@ -52,6 +52,18 @@ class CreateNetwork(Value):
     network: str
 
 
+class DoHostStep(Value):
+    """Run a program on a host itself unless its check says that it is done; `undo`, if there is one, takes it back."""
+
+    kind: Literal["host_step"] = "host_step"
+    host: str
+    step: str
+    run: tuple[str, ...]
+    unless: tuple[str, ...]
+    undo: tuple[str, ...] | None
+    deadline: int
+
+
 class CreateVolume(Value):
     """Make a volume that is missing, with its owner and mode."""
 
@@ -158,6 +170,7 @@ class Discard(Value):
 
 Action = Annotated[
     LoadImages
+    | DoHostStep
     | CreateNetwork
     | CreateVolume
     | Draft
@@ -211,7 +224,7 @@ def phase_of(action: Action) -> Phase:
     match action:
         case LoadImages():
             return Phase.LOAD
-        case CreateNetwork() | CreateVolume() | Draft() | Discard():
+        case DoHostStep() | CreateNetwork() | CreateVolume() | Draft() | Discard():
             return Phase.PREPARE
         case Create() | Replace() | Start() | Restart() | Remove() | RunTask() | BackUp() | Restore():
             return Phase.SWITCH

@@ -113,7 +113,7 @@ CHECK = {"test": ["CMD", "true"], "interval": 1, "retries": 1}
 
 
 def make_scene(root: Path, *, healthy: bool) -> Scene:
-    """A database, a front, a worker that goes, a cache that comes, and a migration that must run exactly once."""
+    """A database, a front, a worker that goes, a cache that comes, a migration that runs once, a step of the host."""
     site = FakeSite(root)
 
     def release(version: str, front: dict[str, Any], **containers: Any) -> Deployment:
@@ -123,6 +123,8 @@ def make_scene(root: Path, *, healthy: bool) -> Scene:
             "mounts": DATA,
             "after": ["db"],
         }
+        room = f"/room{version}"
+        step = {"name": "room", "host": "one", "run": ["touch", room], "unless": ["test", "-e", room]}
         return site.deployment(
             version,
             images={name: site.image(name, version) for name in ("db", "front", *containers)},
@@ -137,6 +139,7 @@ def make_scene(root: Path, *, healthy: bool) -> Scene:
                 **containers,
             },
             tasks={"migrate": {"container": migrate, "reversible": False, "backup": ["data"]}},
+            host_steps={"room": {**step, "undo": ["rm", room]}},
         )  # fmt: skip
 
     one = release("1", {"healthcheck": CHECK}, worker={})
@@ -187,7 +190,9 @@ def settle_and_check(scene: Scene) -> str:
     with watched(scene.site) as watch:
         assert scene.site.resume() is None
     assert watch.moments == [], "a second resume found something to do"
-    return check_invariants(scene)
+    version = check_invariants(scene)
+    assert ("/room2" in scene.site.daemons["one"].paths) == (version == "2"), "the host is not as its release says"
+    return version
 
 
 def update(scene: Scene, watch: Watch) -> Receipt | None:

@@ -131,6 +131,8 @@ class FakeDaemon:
         self.taken: set[Listener] = set()
         """What processes of the host listen on."""
         self.numbers = itertools.count(1)
+        self.paths: set[str] = set()
+        """What lies on the host itself, for its programs `test -e`, `touch` and `rm`."""
 
     def crash(self) -> None:
         """The daemon and all its containers die at once."""
@@ -284,6 +286,7 @@ class FakeEngine:
             ),
             space=Space(daemon.free, 1 << 41),
             listening=frozenset(daemon.taken),
+            has_shell=True,
         )
 
     def disk(self) -> DiskUse:
@@ -416,6 +419,26 @@ class FakeEngine:
             for line in found.log:
                 output(line)
             return self._daemon.status(found)[1]
+
+    def run_on_host(self, command: Sequence[str], deadline: int, output: Callable[[str], None]) -> int:
+        paths = self._daemon.paths
+        match command:
+            case ["test", "-e", path]:
+                self._reach()
+                return 0 if path in paths else 1
+            case ["touch" | "rm", path]:
+                with self._effect("run_on_host", " ".join(command)):
+                    (paths.add if command[0] == "touch" else paths.discard)(path)
+                    return 0
+            case ["echo", *words]:
+                output(" ".join(words))
+                return 0
+            case ["false"]:
+                return 1
+            case ["sleep", seconds] if int(seconds) > deadline:
+                raise TargetError(f"{self.host}: {' '.join(command)} has not ended after {deadline} s")
+        output(f"{command[0]}: not found")
+        return 127
 
     def ensure_network(self, network: Network, labels: Labels) -> None:
         with self._effect("ensure_network", network.name):

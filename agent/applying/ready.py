@@ -1,21 +1,33 @@
 """Making ready: what is done before anything that runs is touched, and what takes it away again."""
 
+import shlex
+from collections import deque
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import assert_never
 
+from agent.applying.health import LAST_LINES
 from agent.applying.means import Means
 from agent.labels import labels_of
-from agent.steps import CreateNetwork, CreateVolume, Discard, Draft, LoadImages, draft_name
+from agent.steps import CreateNetwork, CreateVolume, Discard, DoHostStep, Draft, LoadImages, draft_name
+from agent.targets.engine import LogLine
+from bundle_format.errors import TargetError
 from bundle_format.release.deployment import Container, Deployment
 
-Readying = LoadImages | CreateNetwork | CreateVolume | Draft | Discard
+ALREADY = "already"
+"""The result of a step that somebody else has done: it is not ours to take back."""
+
+Readying = LoadImages | DoHostStep | CreateNetwork | CreateVolume | Draft | Discard
 
 
-def make_ready(action: Readying, means: Means, deployment: Deployment) -> None:
-    """Do one action of the phases load and prepare; done twice it does nothing more."""
+def make_ready(action: Readying, means: Means, deployment: Deployment) -> str:
+    """Do one action of the phases load and prepare, which may be done twice; ALREADY or nothing."""
     engine = means.engine(action.host)
     match action:
         case LoadImages(images=names):
             engine.load_images([deployment.images[name] for name in names], means.store, means.progress)
+        case DoHostStep():
+            return _do_host_step(action, means)
         case CreateNetwork(host=host, network=name):
             network = deployment.networks[name]
             engine.ensure_network(network, labels_of(deployment, network, host, means.transaction))
@@ -29,6 +41,7 @@ def make_ready(action: Readying, means: Means, deployment: Deployment) -> None:
             engine.remove(name)
         case _:
             assert_never(action)
+    return ""
 
 
 def thing(deployment: Deployment, name: str) -> Container:
@@ -43,3 +56,52 @@ def _draft(means: Means, deployment: Deployment, container: Container) -> None:
     held = engine.load_images([image], means.store, means.progress)[image.config]
     labels = labels_of(deployment, container, container.host, means.transaction)
     engine.create_container(container, draft_name(container.name), labels, held)
+
+
+def _do_host_step(action: DoHostStep, means: Means) -> str:
+    """Do one step and see that it took; ALREADY where there was nothing to do."""
+    if _is_done(action, means):
+        return ALREADY
+    code, told = _run(action, action.run, action.step, means)
+    if code != 0:
+        raise TargetError(f"{_told(action)} ended with {code}{told}")
+    if not _is_done(action, means):
+        raise TargetError(
+            f"{_told(action)} ended well, but {shlex.join(action.unless)} still says that it is not done{told}",
+            "Try both by hand on the host; the release's makers have to mend one of them.",
+        )
+    return ""
+
+
+def undo_host_step(action: DoHostStep, means: Means, result: str) -> None:
+    """Take a step back that was begun, or say that it stays; `result` is what doing it told, empty if it did not."""
+    if result == ALREADY:
+        return
+    if action.undo is None:
+        means.progress.note(f"{action.host}: host step {action.step} has no undo: what it did stays")
+        return
+    code, told = _run(action, action.undo, f"{action.step}-undo", means)
+    if _is_done(action, means):  # not the exit code: there may have been nothing to take back
+        raise TargetError(f"{_told(action)} is not taken back: {shlex.join(action.undo)} ended with {code}{told}")
+
+
+def _is_done(action: DoHostStep, means: Means) -> bool:
+    return means.engine(action.host).run_on_host(action.unless, action.deadline, lambda _: None) == 0
+
+
+def _run(action: DoHostStep, command: Sequence[str], name: str, means: Means) -> tuple[int, str]:
+    """The exit code of a step's command, and its last lines for a person; all of them are kept."""
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    with means.output_of(name) as keep:
+
+        def heard(line: str) -> None:
+            time = datetime.fromtimestamp(means.clock.time(), UTC).isoformat()
+            keep(LogLine(action.step, time, "stdout", line))
+            last.append(means.redact(line))
+
+        code = means.engine(action.host).run_on_host(command, action.deadline, heard)
+    return code, "".join(f"\n  {action.step}: {line}" for line in last) if means.redact.known else ""
+
+
+def _told(action: DoHostStep) -> str:
+    return f"{action.host}: host step {action.step} ({shlex.join(action.run)})"

@@ -11,6 +11,7 @@ from contextlib import suppress
 from agent.applying.health import await_health
 from agent.applying.journal import Course, Journal, Restored
 from agent.applying.means import Means
+from agent.applying.ready import undo_host_step
 from agent.applying.runner import told
 from agent.applying.switch import restore
 from agent.steps import (
@@ -18,6 +19,7 @@ from agent.steps import (
     BackUp,
     Create,
     CreateNetwork,
+    DoHostStep,
     Draft,
     Remove,
     Replace,
@@ -67,7 +69,7 @@ def retreat(journal: Journal, means: Means, only: Collection[int] | None = None)
             for done in [pool.submit(sweep, undo, steps) for steps in by_host.values()]:
                 done.result()
 
-    sweep_hosts(lambda _, action, engine: _withdraw(action, engine, means))
+    sweep_hosts(lambda number, action, engine: _withdraw(action, engine, means, course.did.get(number, "")))
     sweep_hosts(lambda _, action, engine: _put_back(action, engine))
     sweep_hosts(lambda number, action, engine: _refill(number, action, engine, means, journal))
     sweep(lambda _, action, engine: _start_again(action, engine), begun)
@@ -76,9 +78,11 @@ def retreat(journal: Journal, means: Means, only: Collection[int] | None = None)
         raise _stuck(course, faults)
 
 
-def _withdraw(action: Action, engine: Engine, means: Means) -> None:
+def _withdraw(action: Action, engine: Engine, means: Means, result: str) -> None:
     """Remove what the transaction made: never a volume, for it may hold something by now."""
     match action:
+        case DoHostStep():
+            undo_host_step(action, means, result)
         case Draft(container=name):
             _remove_new(engine, means, draft_name(name), 0)
         case Create(container=name, grace=grace) | Replace(container=name, grace=grace):

@@ -165,8 +165,7 @@ class Transaction:
 
     def _make_ready(self, action: Action, deployment: Deployment) -> str:
         assert isinstance(action, Readying)
-        make_ready(action, self._means, deployment)
-        return ""
+        return make_ready(action, self._means, deployment)
 
     def _do_switch(self, action: Action) -> str:
         assert isinstance(action, Switching)

@@ -1,15 +1,29 @@
-"""What containers stand on: the networks, volumes and images that a host lacks."""
+"""What containers stand on: the host's own steps, the networks, volumes and images that a host lacks."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 from agent.planning.order import Entry
 from agent.planning.view import View
 from agent.state import EngineState, chain_ids
-from agent.steps import CreateNetwork, CreateVolume, Draft, LoadImages
+from agent.steps import CreateNetwork, CreateVolume, DoHostStep, Draft, LoadImages
 from bundle_format.release.model import Image
 
+HOST_STEP_SECONDS = 5
 LOAD_RATE = 100 << 20
 """Bytes a second that an engine takes in, about (it hashes and unpacks)."""
+
+
+def host_step_entries(view: View, host: str) -> Iterator[tuple[str, Entry]]:
+    """Steps of a host whose checks say that they are not done; each tells its command to the letter."""
+    for name, step in view.deployment.host_steps.items():
+        code = view.state.checks.get(name, 0)
+        if step.host == host and isinstance(code, int) and code != 0:
+            why = (shlex.join(step.run), f"not done yet: {shlex.join(step.unless)} ended with {code}")
+            action = DoHostStep(
+                host=host, step=name, run=step.run, unless=step.unless, undo=step.undo, deadline=step.deadline
+            )
+            yield f"host_step/{name}", Entry(action, why, seconds=HOST_STEP_SECONDS)
 
 
 def network_entries(view: View, host: str) -> Iterator[tuple[str, Entry]]:

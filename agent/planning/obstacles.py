@@ -63,10 +63,18 @@ def _unreachable(view: View) -> Iterator[Obstacle]:
 
 def _host_steps(view: View) -> Iterator[Obstacle]:
     for name, step in view.deployment.host_steps.items():
-        if view.chosen_host(step.host):
+        if step.host not in view.hosts:
+            continue  # told as unreachable, or not asked for
+        answer = view.state.checks.get(name)
+        if not view.engine(step.host).has_shell:
             yield Obstacle(
-                message=f"{step.host}: the release asks for host step {name}, which this agent cannot do",
-                hint="A newer agent may; or let a task do it in a container.",
+                message=f"{step.host}: host step {name} is to be done on the host itself, and there is no way to it",
+                hint="Reach its engine by ssh://, or run the agent on the host.",
+            )
+        elif isinstance(answer, str):
+            yield Obstacle(
+                message=f"{step.host}: host step {name}: its check could not be asked: {answer}",
+                hint="Try the command by hand on the host.",
             )
 
 

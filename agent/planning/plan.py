@@ -5,7 +5,7 @@ from graphlib import CycleError
 
 from agent.history import History
 from agent.planning.changes import container_entries, task_entries
-from agent.planning.grounds import image_entries, network_entries, volume_entries
+from agent.planning.grounds import host_step_entries, image_entries, network_entries, volume_entries
 from agent.planning.obstacles import obstacles
 from agent.planning.order import Entry, circle, ordered
 from agent.planning.removals import leftover_entries, removal_entries
@@ -44,6 +44,7 @@ def _entries(view: View) -> dict[str, Entry]:
     for host in view.hosts:
         for make in (
             leftover_entries,
+            host_step_entries,
             network_entries,
             volume_entries,
             container_entries,

@@ -8,6 +8,7 @@ from agent.planning.view import View, volumes_in, volumes_of
 from agent.state import ContainerState
 from agent.steps import (
     Create,
+    DoHostStep,
     Draft,
     Remove,
     Replace,
@@ -53,7 +54,10 @@ def _leaving(view: View, entries: Mapping[str, Entry]) -> Iterator[_Leaving]:
 def _needs(view: View, entries: Mapping[str, Entry], leaving: tuple[_Leaving, ...], entry: Entry) -> Iterator[str]:
     action = entry.action
     match action:
+        case DoHostStep(step=name):
+            yield from (f"host_step/{other}" for other in _steps_before(view, name))
         case Draft(host=host, container=name):
+            yield from (f"host_step/{other}" for other, step in view.deployment.host_steps.items() if step.host == host)
             engine = view.engine(host).facts.id
             thing = view.thing(name)
             yield from (f"network/{engine}/{place.network}" for place in thing.networks)
@@ -88,6 +92,16 @@ def _dependencies(view: View, entries: Mapping[str, Entry], name: str) -> Iterat
             yield f"switch/{other}"
         else:
             waiting += view.waits_for(other)
+
+
+def _steps_before(view: View, name: str) -> set[str]:
+    """The steps of hosts that come before one of them, done already or not."""
+    before, waiting = set[str](), [name]
+    while waiting:
+        new = set(view.deployment.host_steps[waiting.pop()].after) - before
+        before |= new
+        waiting += new
+    return before
 
 
 def _volume_work(entries: Mapping[str, Entry], host: str, volumes: frozenset[str]) -> Iterator[str]:

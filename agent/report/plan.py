@@ -10,6 +10,7 @@ MINUTE = 60
 
 _VERBS = {
     "load": "load",
+    "host_step": "do host step",
     "network": "create network",
     "volume": "create volume",
     "create": "create",
@@ -61,7 +62,7 @@ def _step_line(step: Step) -> str:
 def _about(action: Action) -> str:
     if isinstance(action, LoadImages):
         return f"{len(action.images)} image{'s' if len(action.images) > 1 else ''}"
-    for field in ("container", "task", "volume", "network"):
+    for field in ("container", "task", "volume", "network", "step"):
         if hasattr(action, field):
             return str(getattr(action, field))
     raise AssertionError(action)

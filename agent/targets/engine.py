@@ -115,5 +115,11 @@ class Engine(Protocol):
     def logs(self, container: str, *, follow: bool, since: int | None, tail: int | None) -> Iterator[LogLine]:
         """A container's lines, oldest first; `since` is Unix time, `tail` a number of lines (None: all)."""
 
+    def run_on_host(self, command: Sequence[str], deadline: int, output: Callable[[str], None]) -> int:
+        """Run a program on the host itself, without input, and hand its lines to `output`; its exit code, 127 for none.
+
+        TargetError when there is no way to the host but its engine's, or it has not ended after `deadline` seconds.
+        """
+
     def close(self) -> None:
         """Let go of the connection."""

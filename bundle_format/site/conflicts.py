@@ -2,7 +2,7 @@
 
 import difflib
 import ipaddress
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from bundle_format.release.deployment import Container, Deployment, OneOff, VolumeMount
@@ -67,12 +67,16 @@ def _circles(deployment: Deployment) -> Iterator[Found]:
         waits[name] = _before_task(task)
         for later in task.schedule.before:
             waits.setdefault(later, set()).add(name)
+    yield from _circle(waits, lambda name: "container" if name in deployment.containers else "task")
+    yield from _circle({name: step.after for name, step in deployment.host_steps.items()}, lambda _: "host_step")
+
+
+def _circle(waits: Mapping[str, Iterable[str]], kind_of: Callable[[str], str]) -> Iterator[Found]:
     try:
         TopologicalSorter(waits).prepare()
     except CycleError as error:
         circle = error.args[1]
-        kind = "container" if circle[0] in deployment.containers else "task"
-        yield (kind, circle[0], "after"), f"waits for itself: {' before '.join(circle)}"
+        yield (kind_of(circle[0]), circle[0], "after"), f"waits for itself: {' before '.join(circle)}"
 
 
 def _before_task(task: OneOff) -> set[str]:

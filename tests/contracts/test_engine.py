@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -570,3 +571,30 @@ def test_an_image_of_one_layer_loads_beside_others(lab: Lab, shelf: Shelf) -> No
     load(engine, shelf, alone, small_image(shelf))
 
     assert engine.observe().image_id(alone)
+
+
+class TestPrograms:
+    """Of the host itself, where the engine is at hand."""
+
+    def test_end_with_their_code_and_tell_their_lines(self, lab: Lab, tmp_path: Path) -> None:
+        engine, said = lab.engine(), list[str]()
+
+        assert engine.observe().has_shell
+        assert engine.run_on_host(["echo", "two  words", "$HOME"], 60, said.append) == 0
+        assert said == ["two  words $HOME"]
+        assert engine.run_on_host(["false"], 60, said.append) == 1
+
+    def test_change_the_host(self, lab: Lab, tmp_path: Path) -> None:
+        engine, path = lab.engine(), str(tmp_path / "room")
+
+        for command, code in (("test -e", 1), ("touch", 0), ("test -e", 0), ("rm", 0), ("test -e", 1)):
+            assert engine.run_on_host([*command.split(), path], 60, print) == code
+
+    def test_that_are_not_there_end_as_in_a_shell(self, lab: Lab) -> None:
+        said = list[str]()
+        assert lab.engine().run_on_host(["no-such-program-here"], 60, said.append) == 127
+        assert "no-such-program-here: " in said[0]
+
+    def test_that_take_too_long_are_ended(self, lab: Lab) -> None:
+        with pytest.raises(TargetError, match="sleep 60 has not ended after 1 s"):
+            lab.engine().run_on_host(["sleep", "60"], 1, print)

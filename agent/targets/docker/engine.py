@@ -19,6 +19,7 @@ from agent.targets.docker.reading import container_from, disk_from, facts_from, 
 from agent.targets.docker.volumes import Volumes, is_door, unready_volumes
 from agent.targets.engine import Blobs, LogLine
 from agent.targets.local import local_host
+from agent.targets.shell import HostShell, no_shell
 from bundle_format.digest import CHUNK, Digest, HashingReader
 from bundle_format.errors import TargetError
 from bundle_format.progress import Progress
@@ -55,6 +56,7 @@ class DockerEngine:
             self.close()
             raise
         self._local = local_host(access.engine, self._facts)
+        self._shell = HostShell(host, access) if self._local or access.engine.startswith("ssh://") else None
         self._containers = Containers(self._connection, owner, clock)
         self._volumes = Volumes(self._connection, self._facts.architecture)
 
@@ -79,6 +81,7 @@ class DockerEngine:
             volumes=tuple(volume_from(volume, unready) for volume in volumes if not _holds_files(volume)),
             space=self._local.space() if self._local else None,
             listening=self._local.listening() if self._local else None,
+            has_shell=self._shell is not None,
         )
 
     def inspect(self, container: str) -> ContainerState | None:
@@ -113,6 +116,12 @@ class DockerEngine:
     def logs(self, container: str, *, follow: bool, since: int | None, tail: int | None) -> Iterator[LogLine]:
         """A container's lines, oldest first."""
         return (self._containers.follow if follow else self._containers.logs)(container, since, tail)
+
+    def run_on_host(self, command: Sequence[str], deadline: int, output: Callable[[str], None]) -> int:
+        """Run a program on the host itself; its exit code."""
+        if self._shell is None:
+            raise no_shell(self.host)
+        return self._shell.run(command, deadline, output)
 
     # Images
 

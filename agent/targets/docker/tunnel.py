@@ -1,6 +1,5 @@
 """A way to an engine's socket over ssh: a child of the OpenSSH client that forwards it to a private socket here."""
 
-import os
 import socket
 import subprocess
 import sys
@@ -10,22 +9,13 @@ from pathlib import Path
 from threading import Timer
 from urllib.parse import urlsplit
 
+from agent.targets.ssh import ssh_command, system_environment
 from bundle_format.errors import TargetError
 from bundle_format.release.deployment import Access
 
 READY = "floto-ready"
 REMOTE_SOCKET = "/var/run/docker.sock"
 LOGIN_SECONDS = 30
-
-_OPTIONS = {
-    "BatchMode": "yes",
-    "ConnectTimeout": "10",
-    "ExitOnForwardFailure": "yes",
-    "ServerAliveInterval": "10",
-    "ServerAliveCountMax": "3",
-    "StrictHostKeyChecking": "yes",
-    "StreamLocalBindUnlink": "yes",
-}
 
 
 class Tunnel:
@@ -36,11 +26,12 @@ class Tunnel:
         self._folder = tempfile.TemporaryDirectory(prefix="floto-")
         self._errors = Path(self._folder.name, "stderr")
         self.address, local = self._ends()
-        command = ["ssh", *_arguments(access, local), f"echo {READY}; cat"]
+        remote = urlsplit(access.engine).path.rstrip("/") or REMOTE_SOCKET
+        command = [*ssh_command(access, "-L", f"{local}:{remote}"), f"echo {READY}; cat"]
         try:
             with self._errors.open("wb") as errors:
                 self._child = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=_environment()
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=system_environment()
                 )
         except OSError as error:
             self._folder.cleanup()
@@ -90,26 +81,3 @@ class Tunnel:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         return f"tcp://127.0.0.1:{port}", f"127.0.0.1:{port}"
-
-
-def _arguments(access: Access, local: str) -> list[str]:
-    url = urlsplit(access.engine)
-    options = dict(_OPTIONS)
-    if access.ssh_known_hosts:
-        options |= {"UserKnownHostsFile": access.ssh_known_hosts, "GlobalKnownHostsFile": "none"}
-    if access.ssh_key:
-        options |= {"IdentitiesOnly": "yes", "IdentityFile": access.ssh_key}
-    arguments = [part for name, value in options.items() for part in ("-o", f"{name}={value}")]
-    arguments += ["-T", "-L", f"{local}:{url.path if len(url.path) > 1 else REMOTE_SOCKET}"]
-    if url.port:
-        arguments += ["-p", str(url.port)]
-    if url.username:
-        arguments += ["-l", url.username]
-    return [*arguments, "--", url.hostname or ""]
-
-
-def _environment() -> dict[str, str]:
-    # A frozen agent points the loader at its own libraries; the system's ssh needs the system's.
-    return {
-        name: value for name, value in os.environ.items() if not name.startswith(("LD_", "DYLD_", "PYTHON", "_PYI"))
-    }

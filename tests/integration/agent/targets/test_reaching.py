@@ -238,6 +238,15 @@ class TestSsh:
             assert engine.observe().image_id(image)
         assert (state.space, state.listening) == (None, None)
 
+    def test_runs_programs_on_the_host_word_for_word(self, login: SshServer) -> None:
+        said = list[str]()
+
+        with closing(DockerEngine("one", login.access, OWNER)) as engine:
+            assert engine.observe().has_shell
+            assert engine.run_on_host(["printf", "%s\\n", "two  words", "$HOME;", "'"], 60, said.append) == 0
+            assert engine.run_on_host(["sh", "-c", "exit 7"], 60, said.append) == 7
+        assert said == ["two  words", "$HOME;", "'"]
+
     def test_refuses_a_host_with_another_key(self, login: SshServer, tmp_path: Path) -> None:
         known = login.known_as(make_key(tmp_path / "other"))
 

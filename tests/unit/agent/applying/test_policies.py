@@ -59,6 +59,57 @@ def test_rollback_takes_everything_back_on_every_host(site: FakeSite) -> None:
     assert versions(site) == ALL_OLD
 
 
+def stepping(site: FakeSite, **step: Any) -> Deployment:
+    """An app on a host that needs a step."""
+    room = {"name": "room", "host": "one", "run": ["touch", "/room"], "unless": ["test", "-e", "/room"], **step}
+    return site.deployment(
+        "1", images={"app": site.image("app", "1")}, containers={"app-one": {"image": "app"}}, host_steps={"room": room}
+    )
+
+
+def test_a_host_step_is_done_once_and_again_where_it_was_lost(site: FakeSite) -> None:
+    receipt = site.apply(stepping(site))
+
+    assert receipt
+    assert "/room" in site.daemons["one"].paths
+    assert site.apply(stepping(site)) is None
+    site.daemons["one"].paths.clear()
+    assert [step.action.kind for step in site.plan(stepping(site)).steps] == ["host_step"]
+
+
+def test_a_host_step_that_fails_is_told_with_what_it_said_and_no_container_was_made(site: FakeSite) -> None:
+    with pytest.raises(RolledBackError) as told:
+        site.apply(stepping(site, run=["mkfs", "/dev/sdb"], undo=["rm", "/room"]))
+
+    assert "host step room (mkfs /dev/sdb) ended with 127\n  room: mkfs: not found" in told.value.message
+    assert site.names() == set()
+    kept = (site.folder.tasks / "t1-room.log").read_text(encoding="utf-8")
+    assert kept.endswith("mkfs: not found\n")
+
+
+def test_a_host_step_whose_check_does_not_believe_it_counts_as_failed(site: FakeSite) -> None:
+    with pytest.raises(RolledBackError, match=r"test -e /room still says that it is not done"):
+        site.apply(stepping(site, run=["touch", "/rom"]))
+
+
+def test_a_host_step_is_taken_back_with_the_change_and_told_where_it_cannot_be(site: FakeSite) -> None:
+    sick = stepping(site, undo=["rm", "/room"])
+    sick = sick.model_copy(
+        update={"containers": {"app-one": sick.containers["app-one"].model_copy(update={"command": ("false",)})}}
+    )
+    with pytest.raises(RolledBackError):
+        site.apply(sick)
+    assert site.daemons["one"].paths == set()
+
+    step = sick.host_steps["room"]
+    for undo, told in (None, "app-one"), (("false",), "host step room .* is not taken back: false ended with 1"):
+        stuck = sick.model_copy(update={"host_steps": {"room": step.model_copy(update={"undo": undo})}})
+        with pytest.raises((RolledBackError, NeedsPersonError), match=told):
+            site.apply(stuck)
+        assert site.daemons["one"].paths == {"/room"}
+        site.daemons["one"].paths.clear()
+
+
 def test_continue_goes_on_with_what_does_not_need_what_failed(site: FakeSite) -> None:
     site.apply(shop(site, "1"))
     receipt = site.apply(shop(site, "2", app_two=SICK), on_failure="continue")

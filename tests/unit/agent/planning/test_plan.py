@@ -1,6 +1,7 @@
 """Plans: what is done to a site and why, from values alone."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from agent.history import Backup
 from agent.labels import Labels, Owner
 from agent.planning.plan import make_plan
 from agent.planning.view import Wishes
+from agent.report.plan import plan_lines
 from agent.state import SiteState
 from agent.steps import Plan, Replace
 from bundle_format.digest import digest_of
@@ -404,7 +406,42 @@ def test_five_hundred_containers_on_fifty_hosts_are_planned_within_a_second(tmp_
     assert time.process_time() - began < 1
 
 
-def test_a_host_step_is_refused_and_never_passed_over(site: FakeSite) -> None:
-    step = {"name": "swap", "host": next(iter(site.daemons)), "run": ["swapoff", "-a"], "unless": ["true"]}
-    wanted = site.deployment(images={}, host_steps={"swap": step})
-    assert "asks for host step swap, which this agent cannot do" in site.plan(wanted).obstacles[0].message
+def with_host_steps(site: FakeSite, *chain: str) -> Deployment:
+    """A web server, on a host that needs steps, each after the one before it."""
+    steps = {
+        name: {
+            "name": name,
+            "host": "one",
+            "run": ["touch", f"/{name}"],
+            "unless": ["test", "-e", f"/{name}"],
+            "after": chain[:place][-1:],
+        }
+        for place, name in enumerate(chain)
+    }
+    return site.deployment(images={"web": site.image("web")}, containers={"web": {}}, host_steps=steps)
+
+
+def test_host_steps_come_in_their_order_before_any_container_with_their_commands_to_the_letter(site: FakeSite) -> None:
+    wanted = with_host_steps(site, "disk", "swap", "mount")
+    site.daemons["one"].paths.add("/swap")
+
+    plan = site.plan(wanted)
+
+    assert changes(plan)[1:3] == [
+        "host_step: touch /disk; not done yet: test -e /disk ended with 1",
+        "host_step: touch /mount; not done yet: test -e /mount ended with 1",
+    ]
+    assert plan.steps[2].needs == (1,)
+    draft = next(step for step in plan.steps if step.action.kind == "draft")
+    assert {plan.steps[number].action.kind for number in draft.needs} == {"host_step"}
+    assert "  do host step disk: touch /disk; not done yet: test -e /disk ended with 1" in list(plan_lines(plan))
+
+
+def test_a_host_step_that_nobody_can_do_or_ask_for_is_an_obstacle(site: FakeSite) -> None:
+    wanted = with_host_steps(site, "disk")
+    seen = site.observe(wanted)
+    remote = SiteState({"one": replace(seen.engines["one"], has_shell=False)})
+    assert "there is no way to it" in make_plan(wanted, remote).obstacles[0].message
+
+    mute = SiteState(seen.engines, checks={"disk": "one: it has not ended after 600 s"})
+    assert "its check could not be asked: one: it has" in make_plan(wanted, mute).obstacles[0].message
