@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import IO
 
+from builder.disk_segments import disk_segments
 from bundle_format.blob import FramedBlob
 from bundle_format.delta import Member, encode, members_of, resemblance, segments_of
 from bundle_format.digest import Digest
@@ -116,7 +117,7 @@ def _counted_on(told: Iterable[Carried], known: Iterable[Base]) -> tuple[Base, .
 def _predecessors(
     release: Release, older: Sequence[Release], held: Collection[Digest]
 ) -> Mapping[Digest, list[Digest]]:
-    """For each blob those it may have come from: the replaced layers of its image, the file of its name."""
+    """For each blob those it may have come from: the replaced layers of its image, the file or disk of its name."""
     found = dict[Digest, list[Digest]]()
     everything_new = {layer for image in release.images.values() for layer in image.layers}
     for old in older:
@@ -128,6 +129,9 @@ def _predecessors(
         for name, file in release.files.items():
             if name in old.files and old.files[name].digest in held:
                 found.setdefault(file.digest, []).append(old.files[name].digest)
+        for name, machine_image in release.machine_images.items():
+            if name in old.machine_images and old.machine_images[name].disk in held:
+                found.setdefault(machine_image.disk, []).append(old.machine_images[name].disk)
     return found
 
 
@@ -158,8 +162,10 @@ class _Patcher:
             if not bases:
                 return one
             nearest = max(bases, key=lambda base: resemblance(members, base.members))
-            segments = encode(new, nearest.blob, segments_of(members, nearest.members), self._pool)
-            frames = self._kept(segments, limit=sum(frame.stored for frame in one.frames) * 9 // 10)
+            of_disk = one.type == "disk"
+            segments = disk_segments(new, nearest.blob) if of_disk else segments_of(members, nearest.members)
+            encoded = encode(new, nearest.blob, segments, self._pool)
+            frames = self._kept(encoded, limit=sum(frame.stored for frame in one.frames) * 9 // 10)
         if frames is None:
             return one
         return replace(

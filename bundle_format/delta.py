@@ -111,13 +111,13 @@ def segments_of(new: Sequence[Member], base: Sequence[Member]) -> Iterator[Segme
         old = by_path.get(member.path) or by_stem.get(_without_version(member.path))
         for piece in _pieces(member.span):
             if piece.end - start > SEGMENT and piece.offset > start:
-                yield Segment(Span(start, piece.offset - start), _merged(references))
+                yield Segment(Span(start, piece.offset - start), merged(references))
                 start, references = piece.offset, []
             if old is not None:
                 references.append(_aligned(piece, member.span, old))
             end = piece.end
     if end > start:
-        yield Segment(Span(start, end - start), _merged(references))
+        yield Segment(Span(start, end - start), merged(references))
 
 
 def encode(
@@ -194,16 +194,16 @@ def _aligned(piece: Span, member: Span, old: Span) -> Span:
     return Span(start, max(0, end - start))
 
 
-def _merged(spans: Iterable[Span]) -> tuple[Span, ...]:
-    """The spans in order, overlaps joined, cut off where MAX_REFERENCE or the list's bound is reached."""
-    merged = list[Span]()
+def merged(spans: Iterable[Span], gap: int = 0) -> tuple[Span, ...]:
+    """The spans in order, joined where they are at most `gap` bytes apart, cut off where the bounds are reached."""
+    joined = list[Span]()
     for span in sorted((span for span in spans if span.length), key=lambda span: span.offset):
-        if merged and span.offset <= merged[-1].end:
-            merged[-1] = Span(merged[-1].offset, max(span.end, merged[-1].end) - merged[-1].offset)
+        if joined and span.offset <= joined[-1].end + gap:
+            joined[-1] = Span(joined[-1].offset, max(span.end, joined[-1].end) - joined[-1].offset)
         else:
-            merged.append(span)
+            joined.append(span)
     kept, room = list[Span](), MAX_REFERENCE
-    for span in merged[:_MAX_RANGES]:
+    for span in joined[:_MAX_RANGES]:
         kept.append(Span(span.offset, min(span.length, room)))
         room -= kept[-1].length
         if room <= 0:

@@ -1,6 +1,7 @@
 """Deltas from end to end: what one release and a difference make is the next release, or nothing at all."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from bundle_format.layout.index import Base
 from bundle_format.layout.preamble import Kind
 from bundle_format.progress import Silence
 from bundle_format.reader import open_bundle
+from bundle_format.release.model import MachineImage
 from bundle_format.store import Store
 from bundle_format.writer import Heading, carry, draft_bundle, types_in, whole_file
 from tests.bundles import ISSUED, Made, key, make_bundle, noise
@@ -55,6 +57,12 @@ def inventory_of(made: Made, definition: bytes) -> Inventory:
     base = Base(release="1", sequence=1, index=made.written.index_digest, blobs=made.blobs)
     held = Held(base=base, definition=digest_of(definition))
     return Inventory(product="shop", site="krakow", written=ISSUED, releases=(held,))
+
+
+def with_disk(made: Made, content: bytes) -> Made:
+    blob = made.store.add_bytes(content)
+    machine_images = {"guest": MachineImage(disk=blob.digest, size=blob.size)}
+    return replace(made, release=made.release.model_copy(update={"machine_images": machine_images}))
 
 
 def site_with(folder: Path, *made: Made) -> Store:
@@ -127,6 +135,28 @@ def test_a_patch_that_rebuilds_another_blob_is_damage_and_is_not_kept(
         with forged.blob(other.digest) as base, bundle.rebuilt(app, base) as content, pytest.raises(DamageError):
             site.add(content, expected=app)
     assert app not in site
+
+
+def test_the_disk_of_a_machine_is_told_as_differences(tmp_path: Path) -> None:
+    files = [noise(number, 10 * 4096) for number in range(40)]
+    older = with_disk(make_bundle(tmp_path / "one", name="one.floto"), b"".join(files))
+    newer = with_disk(
+        make_bundle(tmp_path / "two", name="two.floto"), b"".join(reversed(files)) + bytes(4096) + b"x" * 512
+    )
+    disk = newer.release.machine_images["guest"].disk
+    definition = older.release.to_json()
+    for digest in older.blobs:
+        newer.store.add(older.store.open(digest))
+    newer.store.add_bytes(definition)
+    path = write_against(tmp_path / "delta.floto", newer, baseline_at(inventory_of(older, definition), (), newer.store))
+    site = Store(tmp_path / "site", threads=2)
+    for digest in older.blobs:
+        site.add(older.store.open(digest))
+    with open_bundle(path, newer.trust) as bundle:
+        assert bundle.entries[disk].at == "patch"
+        stage(bundle, site, list(bundle.entries), Silence())
+    assert site.read_bytes(disk) == newer.store.read_bytes(disk)
+    assert path.stat().st_size < len(files) * len(files[0]) // 10
 
 
 def test_bases_of_two_products_are_refused(releases: tuple[Made, Made]) -> None:
