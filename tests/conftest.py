@@ -1,15 +1,20 @@
-"""How tests are dealt to several workers: what shares costly fixtures stays together (`scripts/test`, pytest-xdist)."""
-
-from pathlib import Path
+"""How tests are dealt to several workers (`scripts/test`, pytest-xdist): what shares costly fixtures stays together."""
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-TESTS = Path(__file__).parent
-SHARED = (TESTS / "contracts", TESTS / "e2e", TESTS / "integration" / "builder", TESTS / "integration" / "chain")
-"""Folders whose files use the same engines, registries or releases; elsewhere a file is on its own."""
+SHARED = ("tests/contracts/", "tests/e2e/", "tests/integration/builder/", "tests/integration/chain/")
+"""Folders whose files use the same engines, registries or releases; elsewhere each file is on its own."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        place = next((folder for folder in SHARED if folder in item.path.parents), item.path)
-        item.add_marker(pytest.mark.xdist_group(place.relative_to(TESTS).as_posix()))
+class Dealing(LoadScopeScheduling):
+    """Deals whole folders or files, in the order of their names: the longest come first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in SHARED if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Dealing:
+    return Dealing(config, log)
