@@ -13,6 +13,7 @@ from bundle_format.release.value import Value
 
 _DRAFT = ".floto-new"
 _ASIDE = ".floto-old"
+_AGAIN = ".floto-again"
 
 
 class Phase(StrEnum):
@@ -241,11 +242,16 @@ def aside_name(name: str) -> str:
     return f"{name}{_ASIDE}"
 
 
-def is_aside(name: str) -> bool:
-    """Whether a container of this name was set aside."""
-    return name.endswith(_ASIDE)
+def again_name(name: str) -> str:
+    """Under which name a container is made anew that its engine cannot start any more."""
+    return f"{name}{_AGAIN}"
+
+
+def may_be_last(name: str) -> bool:
+    """Whether a container of this name, set aside or made anew, is all there is where nothing has the name itself."""
+    return name.endswith((_ASIDE, _AGAIN))
 
 
 def is_passing(name: str) -> bool:
     """Whether a container of this name is there for one apply only."""
-    return name.endswith((_DRAFT, _ASIDE))
+    return name.endswith((_DRAFT, _ASIDE, _AGAIN))

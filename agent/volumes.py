@@ -115,6 +115,6 @@ def _stopped(means: Means, host: str, users: Sequence[ContainerState]) -> Iterat
         raise
     finally:
         for user in running:
-            engine.start(user.id)
+            engine.start(user.name)
     for user in running:
         await_health(engine, user.name, DEADLINE, means)

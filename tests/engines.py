@@ -41,6 +41,19 @@ while :; do sleep 86400 & wait; done
 """
 
 
+_RUNTIME = """#!/bin/sh
+case " $* " in *" start "*)
+    if [ -e "$FOLDER/hold" ]; then
+        touch "$FOLDER/held"
+        while [ -e "$FOLDER/hold" ]; do sleep 0.02; done
+        exit 1
+    fi;;
+esac
+exec runc "$@"
+"""
+"""What starts containers: runc, but a start can be held (`PrivateEngine.die_amid_start`)."""
+
+
 def missing() -> str | None:
     """Why no real engine can be started here; None if one can."""
     lacking = [
@@ -65,7 +78,11 @@ class PrivateEngine:
         self._root = root
         self._options = list(options)
         self._room = room
-        (self.folder / "daemon.json").write_text(json.dumps({"features": features or {}}), encoding="utf-8")
+        runtime = self.folder / "runtime"
+        runtime.write_text(_RUNTIME.replace("$FOLDER", str(self.folder)), encoding="utf-8")
+        runtime.chmod(0o755)
+        settings = {"features": features or {}, "runtimes": {"held": {"path": str(runtime)}}, "default-runtime": "held"}
+        (self.folder / "daemon.json").write_text(json.dumps(settings), encoding="utf-8")
         self._init: subprocess.Popen[bytes] | None = None
         self._daemon: subprocess.Popen[bytes] | None = None
 
@@ -142,6 +159,18 @@ class PrivateEngine:
         assert self._daemon
         self.send(signal.SIGKILL)
         self._daemon.wait()
+
+    def die_amid_start(self, container: str) -> None:
+        """Kill dockerd once it has made a container's process, before its program begins; then start dockerd again."""
+        hold, held = self.folder / "hold", self.folder / "held"
+        hold.touch()
+        command = ["docker", f"--host={self.address}", "start", container]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+            _wait(held.exists, "a start to be held")
+            self.kill()
+        hold.unlink()
+        held.unlink()
+        self.start()
 
     def docker(self, *arguments: str, check: bool = True, content: bytes | None = None) -> str:
         """Run the docker client against this engine, as an operator would; what it prints."""

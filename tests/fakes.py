@@ -13,7 +13,7 @@ import shlex
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -33,6 +33,7 @@ from agent.state import (
     VolumeState,
     chain_ids,
 )
+from agent.steps import again_name
 from agent.targets.engine import Blobs, LogLine
 from bundle_format.digest import Digest, digest_of
 from bundle_format.errors import TargetError
@@ -102,6 +103,8 @@ class FakeContainer:
     stopped: tuple[float, int] | None = None
     """When it was stopped from outside and with which exit code."""
     by_hand: bool = False
+    half_started: bool = False
+    """Whether the engine died in the middle of its start, and cannot start it any more."""
     log: list[LogLine] = field(default_factory=list)
 
 
@@ -147,7 +150,7 @@ class FakeDaemon:
         for container in self.containers.values():
             policy = container.wish.restart
             again = policy == "always" or (policy == "unless-stopped" and not container.by_hand)
-            if again and container.started and container.stopped:
+            if again and container.started and container.stopped and not container.half_started:
                 self.launch(container)
 
     def find(self, key: str) -> FakeContainer | None:
@@ -375,13 +378,35 @@ class FakeEngine:
 
     def start(self, container: str) -> None:
         with self._effect("start", container):
+            if self._daemon.find(container) is None and self._daemon.find(again_name(container)):
+                self._own(again_name(container)).name = container
             found = self._own(container)
             if self._daemon.status(found)[0] in ("running", "restarting"):
                 return
             for wanted in found.wish.ports:
                 self._claim(wanted, found)
             self._daemon.program(found, found.words)
-            self._daemon.launch(found)
+            if found.half_started:
+                found = self._made_anew(found)
+            found.half_started = True
+            try:
+                self._hook(Moment("amid", "start", container))
+            finally:
+                if self._daemon.up:
+                    found.half_started = False
+                    self._daemon.launch(found)
+
+    def _made_anew(self, found: FakeContainer) -> FakeContainer:
+        name, number = found.name, f"{next(self._daemon.numbers):064x}"
+        for spare in [other for other in self._daemon.containers.values() if other.name == again_name(name)]:
+            del self._daemon.containers[spare.id]
+        made = replace(found, id=number, name=again_name(name), started=0.0, stopped=None, half_started=False, log=[])
+        self._daemon.containers[number] = made
+        self._hook(Moment("amid", "start", made.name))
+        del self._daemon.containers[found.id]
+        self._hook(Moment("amid", "start", made.name))
+        made.name = name
+        return made
 
     def stop(self, container: str, grace: int) -> None:
         with self._effect("stop", container):
@@ -406,6 +431,8 @@ class FakeEngine:
             found = self._own(container)
             if found.wish.restart != "no":
                 raise TargetError(f"{self.host}: task {found.name} would be restarted")
+            if found.half_started:
+                raise TargetError(f"{self.host}: id already in use")
             if not found.started:
                 self._daemon.launch(found)
                 self._hook(Moment("amid", "run_task", container))

@@ -6,7 +6,7 @@ from agent.planning.changes import SWITCH_SECONDS
 from agent.planning.order import Entry
 from agent.planning.view import View, as_standing
 from agent.state import ContainerState
-from agent.steps import Discard, Remove, is_aside, is_passing
+from agent.steps import Discard, Remove, is_passing, may_be_last
 
 
 def removal_entries(view: View, host: str) -> Iterator[tuple[str, Entry]]:
@@ -21,13 +21,13 @@ def removal_entries(view: View, host: str) -> Iterator[tuple[str, Entry]]:
 def leftover_entries(view: View, host: str) -> Iterator[tuple[str, Entry]]:
     """Drafts and containers set aside that no running apply needs any more.
 
-    What was set aside stays while nothing has its name: it may be the last of its kind.
+    What was set aside or made anew stays while nothing has its name: it may be the last of its kind.
     """
     for found in view.ours(host):
         if not is_passing(found.name) or not _chosen(view, found):
             continue
         assert found.labels is not None
-        if is_aside(found.name) and view.engine(host).container(found.labels.name) is None:
+        if may_be_last(found.name) and view.engine(host).container(found.labels.name) is None:
             continue
         action = Discard(host=host, container=found.name)
         yield f"discard/{host}/{found.name}", Entry(action, ("left behind by an earlier apply",), seconds=1)

@@ -16,6 +16,7 @@ from agent.steps import (
     Restore,
     RunTask,
     Start,
+    again_name,
     aside_name,
     draft_name,
 )
@@ -62,7 +63,8 @@ def _needs(view: View, entries: Mapping[str, Entry], leaving: tuple[_Leaving, ..
             thing = view.thing(name)
             yield from (f"network/{engine}/{place.network}" for place in thing.networks)
             yield from (f"volume/{engine}/{volume}" for volume in volumes_in(thing))
-            yield from (f"discard/{host}/{passing}" for passing in (draft_name(name), aside_name(name)))
+            passing = (draft_name(name), aside_name(name), again_name(name))
+            yield from (f"discard/{host}/{other}" for other in passing)
         case Create(container=name) | Replace(container=name) | Start(container=name) | Restart(container=name):
             yield from _dependencies(view, entries, name)
             yield from _in_the_way(view, leaving, view.thing(name))

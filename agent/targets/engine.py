@@ -76,7 +76,11 @@ class Engine(Protocol):
         """Give a container another name; done if it has it."""
 
     def start(self, container: str) -> None:
-        """Start a container; done if it runs."""
+        """Start a container; done if it runs.
+
+        One that its engine cannot start any more, because it died in the middle of a start, is made anew from what it
+        was made of, with what it has written: its id changes, and what it had removed of its image comes back.
+        """
 
     def stop(self, container: str, grace: int) -> None:
         """Send its own stop signal, wait `grace` seconds, then kill; done if it does not run or is gone."""

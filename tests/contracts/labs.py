@@ -28,6 +28,8 @@ class Lab(Protocol):
 
     def damage(self, image: str) -> None: ...
 
+    def die_amid_start(self, container: str) -> None: ...
+
     def pass_time(self, seconds: float) -> None: ...
 
 
@@ -45,6 +47,11 @@ class FakeLab:
 
     def damage(self, image: str) -> None:
         self.daemon.images[image].damaged = True
+
+    def die_amid_start(self, container: str) -> None:
+        found = self.daemon.find(container)
+        assert found
+        found.half_started = True
 
     def pass_time(self, seconds: float) -> None:
         self.clock.sleep(seconds)
@@ -84,6 +91,9 @@ class RealLab:
         for content in data.glob("**/io.containerd.content.v1.content/blobs/sha256/*"):
             if content.stat().st_size > 1 << 20:
                 content.write_bytes(b"rotten".ljust(content.stat().st_size, b"!"))
+
+    def die_amid_start(self, container: str) -> None:
+        self.private.die_amid_start(container)
 
     def pass_time(self, seconds: float) -> None:
         time.sleep(seconds)

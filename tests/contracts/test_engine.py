@@ -281,6 +281,45 @@ class TestContainers:
         engine.stop("web", 0)
         assert engine.inspect("web") is None
 
+    @pytest.mark.parametrize(
+        "wish",
+        [
+            {"files": (file("/etc/shop/web.conf", b"port 80\n"),), "env": {"LEVEL": "site"}, "hostname": "box"},
+            {"files": (file("/etc/shop/web.conf", b"port 80\n"),), "read_only": True, "memory": 64 << 20},
+            {"networks": ({"network": "front", "aliases": ("www",)}, {"network": "back"}), "mounts": (DATA,)},
+            {"network_mode": "host", "cpu_millis": 500},
+        ],
+    )
+    @pytest.mark.parametrize("ran", [False, True])
+    def test_that_an_engine_was_starting_when_it_died_start_again_as_they_were(
+        self, lab: Lab, shelf: Shelf, wish: dict[str, object], ran: bool
+    ) -> None:
+        engine = lab.engine()
+        [held] = load(engine, shelf, small_image(shelf))
+        for network in ("front", "back"):
+            engine.ensure_network(Network(name=network), labels(network))
+        engine.ensure_volume(Volume(name="data"), labels("data"))
+        container = web(**wish)
+        engine.create_container(container, "web", labels(), held)
+        if ran:
+            engine.start("web")
+            engine.stop("web", 0)
+        before = engine.inspect("web")
+        lab.die_amid_start("web")
+
+        engine = lab.engine()
+        engine.start("web")
+        engine.start("web")
+
+        wait_for(lab, engine, "web", lambda seen: seen.status == "running")
+        [after] = engine.observe().containers
+        assert before
+        assert (after.name, after.labels, after.image) == ("web", labels(), held)
+        assert (after.ports, after.settings) == (before.ports, before.settings)
+        assert list(drift(container, held, after)) == []
+        if container.files:
+            assert engine.read_file("web", "/etc/shop/web.conf", 100) == b"port 80\n"
+
     def test_change_places_by_two_renames(self, lab: Lab, shelf: Shelf) -> None:
         engine = lab.engine()
         [held] = load(engine, shelf, small_image(shelf))

@@ -7,9 +7,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from agent.labels import Labels, Owner, labels_from
-from agent.targets.docker.connection import Connection, SilentError
-from agent.targets.docker.creating import FILES_OF, container_body, endpoint, files_folders
-from agent.targets.docker.files import put_files
+from agent.steps import again_name
+from agent.targets.docker.connection import Connection, RefusedError, SilentError
+from agent.targets.docker.creating import FILES_OF, body_again, container_body, endpoint, files_folders
+from agent.targets.docker.files import carry_over, put_files
 from agent.targets.docker.logs import log_lines, next_moment
 from agent.targets.docker.volumes import ROOT
 from agent.targets.engine import LogLine
@@ -42,13 +43,20 @@ class Containers:
         if draft and draft["State"]["Status"] == "created" and self._is_ours(draft["Config"]["Labels"]):
             self._discard(draft)
         body = container_body(container, labels, image, self._ground(container))
-        made: str = self._connection.post("/containers/create", body, name=name)["Id"]
-        try:
-            for place in container.networks[1:]:
-                joining = {"Container": made, "EndpointConfig": endpoint(container, place)}
-                self._connection.post(f"/networks/{place.network}/connect", joining)
+        joining = {place.network: endpoint(container, place) for place in container.networks[1:]}
+
+        def fill(made: str) -> None:
             for folder, files in _by_folder(container).items():
                 put_files(self._connection, made, folder, files)
+
+        return self._make(name, body, joining, fill)
+
+    def _make(self, name: str, body: Any, joining: Mapping[str, Any], fill: Callable[[str], None]) -> str:
+        made: str = self._connection.post("/containers/create", body, name=name)["Id"]
+        try:
+            for network, place in joining.items():
+                self._connection.post(f"/networks/{network}/connect", {"Container": made, "EndpointConfig": place})
+            fill(made)
         except TargetError:
             with suppress(TargetError):
                 self._connection.delete(f"/containers/{made}", force=True)
@@ -62,12 +70,33 @@ class Containers:
             self._connection.post(f"/containers/{found['Id']}/rename", name=name)
 
     def start(self, key: str) -> None:
-        """Start a container of ours, or let it go on."""
+        """Start a container of ours, or let it go on; one that the engine cannot start any more is made anew."""
+        if self._own_or_none(key) is None and self._own_or_none(again_name(key)):
+            self.rename(again_name(key), key)
         found = self._own(key)
+        try:
+            self._launch(found)
+        except RefusedError as refused:
+            if not _is_half_started(found, refused.message):
+                raise
+            self._make_anew(found)
+            self._launch(self._own(found["Name"].removeprefix("/")))
+
+    def _launch(self, found: Any) -> None:
         if found["State"]["Paused"]:
             self._connection.post(f"/containers/{found['Id']}/unpause")
         elif found["State"]["Status"] not in ("running", "restarting"):
             self._connection.post(f"/containers/{found['Id']}/start", seconds=START_SECONDS)
+
+    def _make_anew(self, found: Any) -> None:
+        """Put a container of the same making and content in the place of one; `start` ends what is cut short here."""
+        name = found["Name"].removeprefix("/")
+        if spare := self._own_or_none(again_name(name)):
+            self._discard(spare)
+        body, joining = body_again(found)
+        made = self._make(again_name(name), body, joining, lambda made: carry_over(self._connection, found, made))
+        self._discard(found)
+        self.rename(made, name)
 
     def stop(self, key: str, grace: int) -> None:
         """Stop a container of ours with its own signal."""
@@ -95,7 +124,7 @@ class Containers:
         if found["HostConfig"]["RestartPolicy"]["Name"] not in ("", "no"):
             raise TargetError(f"{self._connection.host}: task {key} would be restarted for ever, and was not run")
         if found["State"]["Status"] == "created":
-            self.start(key)
+            self._launch(found)  # never anew: where its engine cannot start it, it may have run
         end = self._clock() + deadline
         for line in self._followed(found["Id"], found["Name"].removeprefix("/"), end):
             output(line)
@@ -196,6 +225,11 @@ def not_ours(host: str, what: str) -> TargetError:
         f"{host}: {what} was not made by floto for this product and site, and was not touched",
         "rename or remove it by hand if it is in the way",
     )
+
+
+def _is_half_started(found: Any, said: str) -> bool:
+    """Whether an engine that died in the middle of a start finds the half of it in its way (Docker 20.10, for ever)."""
+    return "id already in use" in said or (found["Id"] in said and "exists" in said)
 
 
 def _by_folder(container: Container) -> dict[str, list[RenderedFile]]:

@@ -10,6 +10,9 @@ from bundle_format.release.fields import Sealed
 
 NANOSECONDS = 10**9
 
+BUILT_IN = ("bridge", "default", "host", "none")
+"""Networks on which a container has no names of its own."""
+
 FILES_OF = "floto.files-of"
 """Label of the nameless volumes that hold the rendered files of a container whose root cannot be written."""
 
@@ -42,6 +45,30 @@ def endpoint(container: Container, place: Attachment) -> dict[str, Any]:
     """A container's place on a network; its own name is an alias, for a draft is called otherwise."""
     address = {"IPv6Address" if ":" in place.address else "IPv4Address": place.address} if place.address else {}
     return {"Aliases": [container.name, *place.aliases], "IPAMConfig": address}
+
+
+def body_again(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The body that makes a container like one that an engine reports, and its places on all networks but the first."""
+    config, host, short = found["Config"], found["HostConfig"], found["Id"][:12]
+    places = {
+        network: {
+            "Aliases": [alias for alias in place["Aliases"] or () if alias != short],
+            "IPAMConfig": place["IPAMConfig"],
+        }
+        for network, place in found["NetworkSettings"]["Networks"].items()
+        if network not in BUILT_IN
+    }
+    first = host["NetworkMode"]
+    endpoints = {first: places.pop(first)} if first in places else {}
+    # An engine's own choice of a name is that of the container: the new one gets its own.
+    hostname = "" if config["Hostname"] == short or first == "host" else config["Hostname"]
+    return {
+        **config,
+        "Image": found["Image"],
+        "Hostname": hostname,
+        "HostConfig": host,
+        "NetworkingConfig": {"EndpointsConfig": endpoints},
+    }, places
 
 
 def files_folders(container: Container) -> tuple[str, ...]:

@@ -1,0 +1,49 @@
+"""Containers that an engine was starting when it died: what they had written is not lost with the half of a start."""
+
+import pytest
+
+from agent.targets.docker.files import topmost
+from bundle_format.release.deployment import Volume
+from tests.contracts.labs import RealLab, labels, small_image, wait_for, web
+from tests.images import Shelf
+from tests.integration.agent.targets.conftest import Load
+
+WRITES = """
+if ! [ -e /kept ]; then
+    date > /kept; mkdir -p /new/deep; date > /new/deep/er; ln -s er /new/deep/link; echo changed > /etc/motd
+    mkdir /empty; date > /data/own
+fi
+exec sleep infinity
+"""
+LOOKS = "cat /kept /new/deep/link /etc/motd /data/own; ls -d /empty; ls -l /new/deep"
+
+
+@pytest.mark.engine
+def test_what_a_container_wrote_outlasts_an_engine_that_died_while_it_started_it(
+    lab: RealLab, shelf: Shelf, load: Load
+) -> None:
+    engine = lab.engine()
+    image = load(engine, small_image(shelf))
+    engine.ensure_volume(Volume(name="data"), labels("data"))
+    mounts = ({"kind": "volume", "volume": "data", "path": "/data"},)
+    engine.create_container(web(command=("sh", "-c", WRITES), mounts=mounts), "web", labels(), image)
+    engine.start("web")
+    before = [lab.private.docker("exec", "web", "sh", "-c", LOOKS)]
+    engine.stop("web", 0)
+    lab.private.die_amid_start("web")
+
+    engine = lab.engine()
+    engine.start("web")
+    wait_for(lab, engine, "web", lambda seen: seen.status == "running")
+
+    assert [lab.private.docker("exec", "web", "sh", "-c", LOOKS)] == before
+    assert [container.name for container in engine.observe().containers] == ["web"]
+
+
+def test_each_written_path_is_copied_once_and_no_mounted_one() -> None:
+    written = {
+        "/etc": False, "/etc/motd": False, "/etc/new": True, "/new": True, "/new/deep": True, "/new/deep/er": True,
+        "/srv": True, "/srv/data": True, "/srv/own": True, "/srv/own/file": True, "/srv-2": True, "/data": True,
+    }  # fmt: skip
+
+    assert topmost(written, {"/srv/data", "/data"}) == ["/etc/motd", "/etc/new", "/new", "/srv/own", "/srv-2"]
