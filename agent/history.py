@@ -6,7 +6,8 @@ from typing import Literal, TypeVar
 from pydantic import Field
 
 from agent.folder import Folder
-from agent.steps import Phase, Plan
+from agent.labels import Adopted
+from agent.steps import CreateVolume, Phase, Plan
 from bundle_format.canonical import canonical
 from bundle_format.digest import Digest
 from bundle_format.errors import LockedError
@@ -57,7 +58,8 @@ class Source(Value):
 class Undertaking(Value):
     """All that an apply sets out to do, known before its first effect. Times are Unix seconds.
 
-    `leaving` are hosts that the release no longer has and from which something is removed.
+    `leaving` are hosts that the release no longer has and from which something is removed; `adopted` is all that counts
+    as the product's own although it lacks its labels.
     """
 
     format: Literal["floto-undertaking/1"] = "floto-undertaking/1"
@@ -75,6 +77,7 @@ class Undertaking(Value):
     volumes: tuple[str, ...] = ()
     on_failure: OnFailure = "rollback"
     only: tuple[str, ...] = ()
+    adopted: tuple[Adopted, ...] = ()
     plan: Plan
 
     @property
@@ -130,6 +133,20 @@ class History(Value):
         if current is None:
             return None
         return next((receipt for receipt in self._installed() if not _same(receipt, current)), None)
+
+    @property
+    def adopted(self) -> frozenset[Adopted]:
+        """What is used by leave given before: networks and volumes, until we make our own in their place.
+
+        Adopted containers have been replaced by then; a volume has no id that could tell another of its name.
+        """
+        if self.current is None:
+            return frozenset()
+        undertaking = self.current.undertaking
+        actions = (step.action for step in undertaking.plan.steps)
+        made = {(action.host, action.volume) for action in actions if isinstance(action, CreateVolume)}
+        kept = (one for one in undertaking.adopted if one.kind != "container" and (one.host, one.key) not in made)
+        return frozenset(kept)
 
     @property
     def next_number(self) -> int:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from bundle_format.canonical import canonical
 from bundle_format.digest import digest_of
 from bundle_format.release.deployment import Container, Deployment, Network, Volume, spec_of
+from bundle_format.release.value import Value
 
 PREFIX = "floto."
 
@@ -16,6 +18,14 @@ class Owner:
 
     product: str
     site: str
+
+
+class Adopted(Value):
+    """What the agent did not make and a person has given over to the product: by its id, a volume by its name."""
+
+    host: str
+    kind: Literal["container", "network", "volume"]
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

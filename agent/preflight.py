@@ -119,7 +119,7 @@ def _cross(one: str, other: str) -> bool:
 
 def _ports(view: View, host: str, plan: Plan) -> Iterator[Obstacle]:
     engine = view.engine(host)
-    ours = {found.id: found for found in view.ours(host)}
+    ours = {found.id for found in engine.containers if view.is_ours(host, "container", found.id, found.labels)}
     for step in plan.steps:
         if not isinstance(step.action, Create | Replace | Start) or step.action.host != host:
             continue

@@ -85,6 +85,7 @@ class Settings:
     cpu_millis: int = 0
     privileged: bool = False
     read_only: bool = False
+    auto_remove: bool = False
     networks: tuple[str, ...] = ()
     mounts: tuple[str, ...] = ()
 

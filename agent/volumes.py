@@ -1,14 +1,14 @@
 """A volume's content in a file and back again, its users stopped meanwhile."""
 
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from agent.applying.health import await_health
 from agent.applying.means import Means
 from agent.applying.runner import told
-from agent.labels import Owner
+from agent.labels import Adopted, Labels, Owner
 from agent.planning.view import spec_in, volumes_of
 from agent.state import ContainerState, SiteState
 from bundle_format.digest import Digest, chunks
@@ -25,13 +25,18 @@ DEADLINE = 120
 """Seconds that a user of a volume gets to be well again."""
 
 
-def host_of(state: SiteState, owner: Owner, volume: str, wanted: str | None) -> str:
+def host_of(state: SiteState, owner: Owner, volume: str, wanted: str | None, adopted: Collection[Adopted] = ()) -> str:
     """The host that has our volume; MissingError when none has, or several have and none of them is `wanted`."""
+
+    def is_ours(host: str, labels: Labels | None) -> bool:
+        taken = Adopted(host=host, kind="volume", key=volume) in adopted
+        return labels.owner == owner if labels else taken
+
     hosts = [
         host
         for host, engine in state.engines.items()
         for held in engine.volumes
-        if held.name == volume and held.labels and held.labels.owner == owner and wanted in (None, host)
+        if held.name == volume and is_ours(host, held.labels) and wanted in (None, host)
     ]
     if len(hosts) == 1:
         return hosts[0]

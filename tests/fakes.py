@@ -11,13 +11,13 @@ import posixpath
 import re
 import shlex
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from agent.labels import Labels, Owner
+from agent.labels import Adopted, Labels, Owner
 from agent.state import (
     ContainerState,
     DiskUse,
@@ -157,11 +157,21 @@ class FakeDaemon:
         named = (container for container in self.containers.values() if container.name == key)
         return self.containers.get(key) or next(named, None)
 
-    def add_foreign(self, name: str, image: str = "", ports: tuple[Port, ...] = (), *, running: bool = True) -> str:
+    def add_foreign(
+        self,
+        name: str,
+        image: str = "",
+        ports: tuple[Port, ...] = (),
+        *,
+        running: bool = True,
+        settings: Settings | None = None,
+    ) -> str:
         """A container that somebody else made."""
         wish = Container(name=name, host="-", image="-", ports=ports)
         number = f"{next(self.numbers):064x}"
-        self.containers[number] = FakeContainer(number, name, image, wish, None, Settings(), ("sleep", "inf"), {})
+        self.containers[number] = FakeContainer(
+            number, name, image, wish, None, settings or Settings(), ("sleep", "inf"), {}
+        )
         if running:
             self.launch(self.containers[number])
         return number
@@ -268,7 +278,11 @@ class FakeEngine:
         self.host = host
         self._daemon = daemon
         self._owner = owner
+        self._adopted = frozenset[Adopted]()
         self._hook = hook or (lambda moment: None)
+
+    def adopt(self, things: Collection[Adopted]) -> None:
+        self._adopted |= {one for one in things if one.host == self.host}
 
     # What is
 
@@ -471,7 +485,7 @@ class FakeEngine:
         with self._effect("ensure_network", network.name):
             found = self._daemon.networks.get(network.name)
             if found:
-                self._check_owner(f"network {network.name}", found.labels)
+                self._check_owner("network", network.name, found.id, found.labels)
                 return
             self._daemon.networks[network.name] = NetworkState(
                 f"net-{next(self._daemon.numbers)}",
@@ -488,7 +502,7 @@ class FakeEngine:
             found = self._daemon.networks.get(name)
             if found is None:
                 return
-            self._check_owner(f"network {name}", found.labels)
+            self._check_owner("network", name, found.id, found.labels)
             for container in self._daemon.containers.values():
                 if name in container.settings.networks and self._state(container).running:
                     raise TargetError(f"{self.host}: network {name} is in use")
@@ -500,7 +514,7 @@ class FakeEngine:
             if found is None:
                 found = self._daemon.volumes[volume.name] = FakeVolume(labels, ready=False)
                 self._hook(Moment("amid", "ensure_volume", volume.name))
-            self._check_owner(f"volume {volume.name}", found.labels)
+            self._check_owner("volume", volume.name, volume.name, found.labels)
             if not found.ready:
                 uid, gid, mode = found.owner
                 found.owner = (
@@ -515,7 +529,7 @@ class FakeEngine:
             found = self._daemon.volumes.get(name)
             if found is None:
                 return
-            self._check_owner(f"volume {name}", found.labels)
+            self._check_owner("volume", name, name, found.labels)
             for container in self._daemon.containers.values():
                 if any(isinstance(mount, VolumeMount) and mount.volume == name for mount in container.wish.mounts):
                     raise TargetError(f"{self.host}: volume {name} is in use")
@@ -524,7 +538,7 @@ class FakeEngine:
     def write_volume(self, name: str, content: Iterator[bytes]) -> None:
         with self._effect("write_volume", name):
             volume = self._daemon.volumes[name]
-            self._check_owner(f"volume {name}", volume.labels)
+            self._check_owner("volume", name, name, volume.labels)
             stream = io.BytesIO(b"".join(content))
             volume.files.clear()
             self._hook(Moment("amid", "write_volume", name))
@@ -558,12 +572,16 @@ class FakeEngine:
 
     def _own(self, key: str) -> FakeContainer:
         found = self._container(key)
-        self._check_owner(f"container {found.name}", found.labels)
+        self._check_owner("container", found.name, found.id, found.labels)
         return found
 
-    def _check_owner(self, what: str, labels: Labels | None) -> None:
+    def _check_owner(
+        self, kind: Literal["container", "network", "volume"], name: str, key: str, labels: Labels | None
+    ) -> None:
+        if labels is None and Adopted(host=self.host, kind=kind, key=key) in self._adopted:
+            return
         if labels is None or labels.owner != self._owner:
-            raise TargetError(f"{self.host}: {what} is not ours")
+            raise TargetError(f"{self.host}: {kind} {name} is not ours")
 
     def _image(self, key: str) -> FakeImage:
         if key not in self._daemon.images:

@@ -13,8 +13,9 @@ from agent.folder import open_folder
 from agent.history import History, Receipt, Source, Undertaking, read_history
 from agent.labels import Owner
 from agent.observe import observe
+from agent.planning.adoption import with_adopted
 from agent.planning.plan import make_plan
-from agent.planning.view import Wishes
+from agent.planning.view import View, Wishes
 from agent.state import SiteState
 from agent.steps import Plan
 from bundle_format.progress import Silence
@@ -107,7 +108,8 @@ class FakeSite:
         assert plan.obstacles == (), plan.obstacles
         if not plan.steps:
             return None
-        undertaking = self.undertaking(deployment, plan, **options)
+        adopted = with_adopted(View(deployment, self.observe(deployment), self.history, wishes)).adopted
+        undertaking = self.undertaking(deployment, plan, adopted=adopted, **options)
         with self.means(undertaking, hook) as means:
             return apply(
                 undertaking,
@@ -130,9 +132,12 @@ class FakeSite:
 
     @contextmanager
     def means(self, undertaking: Undertaking, hook: Hook | None = None) -> Iterator[Means]:
+        engines = self.engines(hook)
+        for engine in engines.values():
+            engine.adopt(undertaking.adopted)
         yield Means(
             undertaking.transaction,
-            self.engines(hook),
+            engines,
             self.store,
             self.clock,
             Silence(),

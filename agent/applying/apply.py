@@ -1,13 +1,13 @@
 """Bringing a plan about: its undertaking written down, then all phases of one transaction."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from agent.applying.journal import begin_journal
 from agent.applying.means import Means
 from agent.applying.transaction import Conduct, Remember, Transaction
 from agent.folder import Folder
 from agent.history import OnFailure, Operation, Placed, Receipt, Source, Undertaking
-from agent.labels import labels_of
+from agent.labels import Adopted, labels_of
 from agent.steps import Plan
 from bundle_format.digest import Digest
 from bundle_format.release.deployment import Container, Deployment, Host
@@ -25,6 +25,7 @@ def undertaking_of(
     begun: int,
     on_failure: OnFailure = "rollback",
     only: tuple[str, ...] = (),
+    adopted: Collection[Adopted] = (),
     before: Mapping[str, Host] | None = None,
 ) -> Undertaking:
     """All that an apply sets out to do; `transaction` must be new to the site, `begun` is Unix seconds.
@@ -51,6 +52,7 @@ def undertaking_of(
         volumes=tuple(deployment.volumes),
         on_failure=on_failure,
         only=only,
+        adopted=tuple(sorted(adopted, key=lambda one: (one.host, one.kind, one.key))),
         plan=plan,
     )
 

@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from agent.floor import FLOOR
 from agent.folder import Folder, open_folder
 from agent.history import Backup, Receipt, Source, read_history
 from agent.intent import Keeper, from_store
-from agent.labels import Owner
+from agent.labels import Adopted, Owner
 from agent.observe import at_once
 from agent.planning.view import Wishes
 from agent.targets.engine import Engine
@@ -94,7 +94,9 @@ def owner_of(source: Source) -> Owner:
 
 
 @contextmanager
-def engines_of(hosts: Mapping[str, Host], owner: Owner) -> Iterator[tuple[dict[str, Engine], dict[str, str]]]:
+def engines_of(
+    hosts: Mapping[str, Host], owner: Owner, adopted: Collection[Adopted] = ()
+) -> Iterator[tuple[dict[str, Engine], dict[str, str]]]:
     """The engines of hosts, and for those that do not answer what was wrong."""
     engines: dict[str, Engine] = {}
     silent: dict[str, str] = {}
@@ -104,6 +106,7 @@ def engines_of(hosts: Mapping[str, Host], owner: Owner) -> Iterator[tuple[dict[s
                 silent[host.name] = engine
             else:
                 opened.callback(engine.close)
+                engine.adopt(adopted)
                 engines[host.name] = engine
         yield engines, silent
 
@@ -119,12 +122,19 @@ def add_wish_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--unprotect", action="append", default=[], metavar="NAME", help="in spite of the container's protection"
     )
+    parser.add_argument(
+        "--adopt",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="take over what floto did not make: replace a container of that name, use a volume or network as it is",
+    )
 
 
 def wishes_of(arguments: Namespace, *, anew: frozenset[str] = frozenset(), restore: tuple[Backup, ...] = ()) -> Wishes:
     """What the arguments ask for beyond the release."""
     only, unprotect = frozenset(arguments.only), frozenset(arguments.unprotect)
-    return Wishes(only=only, unprotect=unprotect, anew=anew, restore=restore)
+    return Wishes(only=only, unprotect=unprotect, anew=anew, restore=restore, adopt=frozenset(arguments.adopt))
 
 
 def _connected(host: Host, owner: Owner) -> Engine | str:

@@ -74,7 +74,9 @@ def _change(view: View, container: Container, found: ContainerState | None) -> t
 
 
 def _differences(view: View, container: Container, found: ContainerState) -> Iterator[str]:
-    assert found.labels is not None
+    if found.labels is None:
+        yield f"adopted, as you asked: {found.id[:12]} gives way"
+        return
     if container.name in view.wishes.anew or container.host in view.wishes.anew:
         yield "asked for"
     wanted = labels_of(view.deployment, container, container.host)

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 
+from agent.planning.adoption import adoption_obstacles
 from agent.planning.order import Entry
 from agent.planning.view import View
-from agent.state import NetworkState
+from agent.state import ContainerState, NetworkState, VolumeState
 from agent.steps import BackUp, Obstacle, Remove, Replace, Restart, Restore
 from bundle_format.release.deployment import Network
+
+Found = ContainerState | NetworkState | VolumeState
 
 LEVELS = ("no", "purge", "replace", "stop")
 """How much `protect` forbids: each level what those before it do, and more."""
@@ -20,6 +23,7 @@ def obstacles(view: View, entries: Mapping[str, Entry]) -> Iterator[Obstacle]:
         yield from _taken_names(view, host)
         yield from _networks(view, host)
         yield from _foreign_volumes(view, host)
+    yield from adoption_obstacles(view)
     for entry in entries.values():
         yield from _protected(view, entry)
 
@@ -48,7 +52,7 @@ def _protected(view: View, entry: Entry) -> Iterator[Obstacle]:
             return
     for name in stopped:
         level = protection(view, name)
-        if name not in view.wishes.unprotect and LEVELS.index(level) >= LEVELS.index(limit):
+        if name not in view.wishes.unprotect | view.wishes.adopt and LEVELS.index(level) >= LEVELS.index(limit):
             yield Obstacle(
                 message=f"{name} has to {verb} ({'; '.join(entry.why)}), but is protected (protect = {level})",
                 hint=f"If this is the moment for it: --unprotect {name}",
@@ -81,9 +85,11 @@ def _host_steps(view: View) -> Iterator[Obstacle]:
 def _taken_names(view: View, host: str) -> Iterator[Obstacle]:
     for container in view.things(host):
         if view.taken(container):
+            found = view.engine(host).container(container.name)
             yield Obstacle(
-                message=f"{host}: the name {container.name} belongs to a container that is not ours",
-                hint=f"Look at it; when it may go: docker stop {container.name} && "
+                message=f"{host}: the name {container.name} belongs to a container that is {_whose(found)}",
+                hint=_offer(found, f"When ours may take its place: --adopt {container.name}. ")
+                + f"To keep it: docker stop {container.name} && "
                 f"docker rename {container.name} {container.name}-before-floto",
             )
 
@@ -94,9 +100,10 @@ def _networks(view: View, host: str) -> Iterator[Obstacle]:
         wanted, found = view.deployment.networks[name], held.get(name)
         if found is None:
             continue
-        if found.labels is None or found.labels.owner != view.owner:
+        if not view.is_ours(host, "network", found.id, found.labels):
             yield Obstacle(
-                message=f"{host}: a network {name} exists that is not ours", hint="Remove it, or use another name."
+                message=f"{host}: a network {name} exists that is {_whose(found)}",
+                hint=_offer(found, f"To use it as it is: --adopt {name}. ") + "Or remove it, or use another name.",
             )
         elif difference := _difference(wanted, found):
             yield Obstacle(
@@ -118,9 +125,19 @@ def _difference(wanted: Network, found: NetworkState) -> str:
 def _foreign_volumes(view: View, host: str) -> Iterator[Obstacle]:
     held = {volume.name: volume for volume in view.engine(host).volumes}
     for name in sorted(view.volumes(host) & held.keys()):
-        labels = held[name].labels
-        if labels is None or labels.owner != view.owner:
+        if not view.is_ours(host, "volume", name, held[name].labels):
             yield Obstacle(
-                message=f"{host}: a volume {name} exists that is not ours",
-                hint="Look at what it holds; remove or rename it, or use another name in the definition.",
+                message=f"{host}: a volume {name} exists that is {_whose(held[name])}",
+                hint="Look at what it holds. "
+                + _offer(held[name], f"To use it with its data: --adopt {name}. ")
+                + "Or use another name in the definition.",
             )
+
+
+def _whose(found: Found | None) -> str:
+    return f"not ours but {found.labels.product}'s" if found and found.labels else "not ours"
+
+
+def _offer(found: Found | None, offer: str) -> str:
+    """What a product has made cannot be adopted by another: their agents would fight for it."""
+    return "" if found and found.labels else offer

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError
 
 from agent.history import History
+from agent.planning.adoption import adopting, with_adopted
 from agent.planning.changes import container_entries, task_entries
 from agent.planning.grounds import host_step_entries, image_entries, network_entries, volume_entries
 from agent.planning.obstacles import obstacles
@@ -30,7 +31,7 @@ def make_plan(
     `history` tells which tasks have run and what protects a container that the release no longer has; `sizes` of blobs
     make the estimates better. What stands in the way is told as obstacles, all of them.
     """
-    view = View(deployment, state, history or History(), wishes or Wishes(), sizes or {})
+    view = with_adopted(View(deployment, state, history or History(), wishes or Wishes(), sizes or {}))
     entries = _entries(view)
     hindered = tuple(obstacles(view, entries))
     try:
@@ -69,7 +70,10 @@ def _notices(view: View) -> Iterator[str]:
         foreign = [
             found.name
             for found in view.engine(host).containers
-            if found.labels is None or found.labels.owner != view.owner
+            if not view.is_ours(host, "container", found.id, found.labels)
         ]
         if foreign:
             yield f"{host}: not ours, left alone: {', '.join(sorted(foreign))}"
+    for one in sorted(adopting(view), key=lambda one: (one.host, one.kind, one.key)):
+        if one.kind != "container":
+            yield f"{one.host}: {one.kind} {one.key[:12]} is adopted: used as it is, never removed"

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from agent.history import Backup, History
-from agent.labels import Owner
+from agent.labels import Adopted, Labels, Owner
 from agent.planning.reasons import Spec
 from agent.state import ContainerState, EngineState, SiteState
 from agent.steps import Standing, is_passing
@@ -18,24 +19,30 @@ class Wishes:
     """What the person asks for beyond the release.
 
     `only` these hosts or containers; `anew` made even if they are right; `unprotect` in spite of their protection;
-    `restore` these backups, for what changed the data cannot be undone otherwise.
+    `restore` these backups, for what changed the data cannot be undone otherwise; `adopt` what has these names and is
+    nobody's: containers are replaced, volumes and networks used as they are.
     """
 
     only: frozenset[str] = frozenset()
     anew: frozenset[str] = frozenset()
     unprotect: frozenset[str] = frozenset()
     restore: tuple[Backup, ...] = ()
+    adopt: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A deployment beside the state of its site; `sizes` are those of blobs, where they are known."""
+    """A deployment beside the state of its site; `sizes` are those of blobs, where they are known.
+
+    `adopted` is what counts as ours although it lacks our labels (`adoption`).
+    """
 
     deployment: Deployment
     state: SiteState
     history: History = field(default_factory=History)
     wishes: Wishes = Wishes()
     sizes: Mapping[Digest, int] = field(default_factory=dict)
+    adopted: frozenset[Adopted] = frozenset()
 
     @property
     def owner(self) -> Owner:
@@ -92,10 +99,18 @@ class View:
         """The volumes that containers of a host shall mount."""
         return frozenset(volume for thing in self.things(host) for volume in volumes_in(thing))
 
+    def is_ours(
+        self, host: str, kind: Literal["container", "network", "volume"], key: str, labels: Labels | None
+    ) -> bool:
+        """Whether we may change something: it carries our labels or was adopted, by its id or a volume's name."""
+        if labels is None:
+            return bool(self.adopted) and Adopted(host=host, kind=kind, key=key) in self.adopted
+        return labels.owner == self.owner
+
     def found(self, wanted: Container) -> ContainerState | None:
-        """The container of ours that has the name of `wanted` on its engine."""
+        """The container of ours, or an adopted one, that has the name of `wanted` on its engine."""
         found = self.engine(wanted.host).container(wanted.name)
-        return found if found and found.labels and found.labels.owner == self.owner else None
+        return found if found and self.is_ours(wanted.host, "container", found.id, found.labels) else None
 
     def taken(self, wanted: Container) -> bool:
         """Whether somebody else's container has the name."""
@@ -117,7 +132,12 @@ class View:
 
     def users(self, host: str, volume: str) -> Iterator[ContainerState]:
         """What mounts a volume on a host's engine now and runs."""
-        return (found for found in self.standing(host) if found.running and volume in volumes_of(found))
+        ours = (
+            found
+            for found in self.engine(host).containers
+            if not is_passing(found.name) and self.is_ours(host, "container", found.id, found.labels)
+        )
+        return (found for found in ours if found.running and volume in volumes_of(found))
 
     def waits_for(self, name: str) -> frozenset[str]:
         """The containers and tasks that must be well before this one starts."""
@@ -137,8 +157,9 @@ class View:
 
 
 def spec_in(container: ContainerState) -> Spec:
-    """What one of our containers was made from, as its label tells."""
-    assert container.labels is not None
+    """What one of our containers was made from, as its label tells; nothing of one that we did not make."""
+    if container.labels is None:
+        return {}
     try:
         spec = json.loads(container.labels.spec)
     except ValueError:
@@ -147,9 +168,9 @@ def spec_in(container: ContainerState) -> Spec:
 
 
 def volumes_of(container: ContainerState) -> frozenset[str]:
-    """The named volumes that one of our containers mounts."""
-    mounts = spec_in(container).get("mounts", ())
-    return frozenset(mount["volume"] for mount in mounts if "volume" in mount)
+    """The named volumes that a container mounts."""
+    mounts = (mount.split(":") for mount in container.settings.mounts)
+    return frozenset(source for kind, source, *_ in mounts if kind == "volume")
 
 
 def volumes_in(container: Container) -> frozenset[str]:
@@ -158,7 +179,7 @@ def volumes_in(container: Container) -> frozenset[str]:
 
 
 def as_standing(container: ContainerState) -> Standing:
-    """One of our containers as a step remembers it."""
+    """A container as a step remembers it."""
     return Standing(
         name=container.name,
         running=container.running,

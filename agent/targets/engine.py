@@ -1,10 +1,10 @@
 """What the agent asks of a host's engine: few verbs, each of which may be repeated after an interruption."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from agent.labels import Labels
+from agent.labels import Adopted, Labels
 from agent.state import ContainerState, DiskUse, EngineState
 from bundle_format.digest import Digest
 from bundle_format.progress import Progress
@@ -36,10 +36,13 @@ class Engine(Protocol):
     """One host's engine, acting for one product on one site.
 
     Containers are named by their id or name on the engine. Every verb raises TargetError with the host, what was left
-    untouched and a remedy; every one that changes refuses what does not carry the labels of its owner.
+    untouched and a remedy; every one that changes refuses what neither carries the labels of its owner nor was adopted.
     """
 
     host: str
+
+    def adopt(self, things: Collection[Adopted]) -> None:
+        """Take what of `things` is on this host for the owner's from now on, although it lacks the labels."""
 
     def observe(self) -> EngineState:
         """Everything there is, ours or not."""

@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from typing import Protocol
 
 from agent.labels import Labels, Owner
-from agent.state import ContainerState
+from agent.state import ContainerState, NetworkState
 from agent.targets.docker.engine import DockerEngine
 from agent.targets.engine import Engine
 from bundle_format.release.deployment import Access, Container, Port
 from bundle_format.release.model import Image
 from tests.engines import PrivateEngine
-from tests.fakes import FakeClock, FakeDaemon, FakeEngine
+from tests.fakes import FakeClock, FakeDaemon, FakeEngine, FakeVolume
 from tests.images import Shelf, busybox_layer, layer, make_image
 
 OWNER = Owner("shop", "krakow-1")
@@ -25,6 +25,8 @@ class Lab(Protocol):
     def engine(self, owner: Owner = OWNER) -> Engine: ...
 
     def add_foreign(self, name: str, port: int | None = None) -> str: ...
+
+    def add_foreign_grounds(self, network: str, volume: str) -> None: ...
 
     def damage(self, image: str) -> None: ...
 
@@ -44,6 +46,10 @@ class FakeLab:
     def add_foreign(self, name: str, port: int | None = None) -> str:
         ports = (Port(container=80, host=port),) if port else ()
         return self.daemon.add_foreign(name, ports=ports)
+
+    def add_foreign_grounds(self, network: str, volume: str) -> None:
+        self.daemon.networks[network] = NetworkState(f"net-{network}", network, "bridge")
+        self.daemon.volumes[volume] = FakeVolume(None)
 
     def damage(self, image: str) -> None:
         self.daemon.images[image].damaged = True
@@ -82,6 +88,10 @@ class RealLab:
         self.private.docker("import", "-", "foreign:1", content=BASE)
         published = ("--publish", f"{port}:80") if port else ()
         return self.private.docker("run", "--detach", "--name", name, *published, "foreign:1", "sleep", "infinity")
+
+    def add_foreign_grounds(self, network: str, volume: str) -> None:
+        self.private.docker("network", "create", network)
+        self.private.docker("volume", "create", volume)
 
     def damage(self, image: str) -> None:
         data = self.private.folder / "data"

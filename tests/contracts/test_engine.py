@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.labels import Labels, Owner
+from agent.labels import Adopted, Labels, Owner
 from agent.planning.reasons import drift
 from agent.state import EngineState
 from agent.targets.engine import Engine, LogLine
@@ -132,6 +132,54 @@ class TestImages:
         shelf.lie(image.layers[1], truth)
         [held] = load(engine, shelf, image)
         assert engine.check_image(held)
+
+
+class TestOfOthers:
+    """Nothing is changed that somebody else made, until it is adopted."""
+
+    def test_a_container_is_left_alone_until_it_is_adopted_by_its_id(self, lab: Lab) -> None:
+        adopted = Adopted(host="one", kind="container", key=lab.add_foreign("web"))
+        other = Adopted(host="two", kind="container", key=lab.add_foreign("db"))
+        engine = lab.engine()
+        for change in (partial(engine.stop, "web", 0), partial(engine.rename, "web", "old")):
+            with pytest.raises(TargetError):
+                change()
+
+        engine.adopt([adopted, other])
+        engine.stop("web", 0)
+        engine.rename("web", "old")
+        engine.start("old")
+        engine.stop("old", 0)
+        engine.remove("old")
+        with pytest.raises(TargetError):
+            engine.stop("db", 0)
+
+        assert [(found.name, found.running) for found in engine.observe().containers] == [("db", True)]
+        again = lab.add_foreign("web")
+        with pytest.raises(TargetError):
+            engine.stop(again, 0)
+
+    def test_a_volume_and_a_network_are_used_as_they_are_once_they_are_adopted(self, lab: Lab) -> None:
+        lab.add_foreign_grounds("front", "data")
+        engine = lab.engine()
+        [network] = [found for found in engine.observe().networks if found.name == "front"]
+        with pytest.raises(TargetError):
+            engine.ensure_volume(Volume(name="data"), labels("data"))
+        with pytest.raises(TargetError):
+            engine.ensure_network(Network(name="front"), labels("front"))
+
+        engine.adopt(
+            [Adopted(host="one", kind="volume", key="data"), Adopted(host="one", kind="network", key=network.id)]
+        )
+        engine.ensure_volume(Volume(name="data", uid=7), labels("data"))
+        engine.ensure_network(Network(name="front"), labels("front"))
+        kept = b"".join(engine.read_volume("data"))
+        engine.write_volume("data", iter([kept]))
+
+        assert b"".join(engine.read_volume("data")) == kept
+        state = engine.observe()
+        assert [(found.name, found.labels) for found in state.volumes] == [("data", None)]
+        assert [found for found in state.networks if found.name == "front"] == [network]
 
 
 class TestContainers:

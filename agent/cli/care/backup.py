@@ -21,7 +21,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     with held(arguments, terminal) as site:
-        host = host_of(site.state, site.owner, arguments.volume, arguments.host)
+        adopted = site.receipt.undertaking.adopted
+        host = host_of(site.state, site.owner, arguments.volume, arguments.host, adopted)
         users = users_of(site.state, site.owner, host, arguments.volume)
         back_up(site.means, host, arguments.volume, users, arguments.to)
     terminal.say(f"{arguments.to}: {size_text(arguments.to.stat().st_size)} of volume {arguments.volume} on {host}")

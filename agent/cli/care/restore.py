@@ -22,7 +22,8 @@ def _configure(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     check_backup(arguments.file)
     with held(arguments, terminal) as site:
-        host = host_of(site.state, site.owner, arguments.volume, arguments.host)
+        adopted = site.receipt.undertaking.adopted
+        host = host_of(site.state, site.owner, arguments.volume, arguments.host, adopted)
         users = users_of(site.state, site.owner, host, arguments.volume)
         stopped = ", ".join(user.name for user in users if user.running) or "nothing"
         terminal.warn(f"volume {arguments.volume} on {host} loses what it holds now; stopped meanwhile: {stopped}")

@@ -43,7 +43,7 @@ def held(arguments: Namespace, terminal: Terminal) -> Iterator[Held]:
         receipt = installed(site)
         undertaking = receipt.undertaking
         owner = owner_of(undertaking.source)
-        with engines_of(undertaking.hosts, owner) as (engines, silent):
+        with engines_of(undertaking.hosts, owner, undertaking.adopted) as (engines, silent):
             for why in silent.values():
                 terminal.warn(f"warning: {why}")
             means = Means(

@@ -54,7 +54,8 @@ def settle_now(site: Site, arguments: Namespace, terminal: Terminal, *, back: bo
 
         @contextmanager
         def equip(undertaking: Undertaking) -> Iterator[Means]:
-            with engines_of(undertaking.reached, owner_of(undertaking.source)) as (engines, _):
+            owner = owner_of(undertaking.source)
+            with engines_of(undertaking.reached, owner, undertaking.adopted) as (engines, _):
                 yield Means(
                     transaction=undertaking.transaction,
                     engines=engines,
@@ -118,6 +119,7 @@ def _apply(site: Site, outlook: Outlook, arguments: Namespace, means: Means, ope
         begun=int(means.clock.time()),
         on_failure=arguments.on_failure,
         only=tuple(sorted(getattr(arguments, "only", ()))),
+        adopted=outlook.view.adopted,
         before=current.undertaking.hosts if current else {},
     )
     return apply(
@@ -139,7 +141,8 @@ def _is_current(outlook: Outlook) -> bool:
     """Whether the site runs this very release already, nothing is to be done for it and its store lacks nothing."""
     current = outlook.history.current
     same = current is not None and current.undertaking.source == outlook.intent.source
-    return same and not outlook.plan.steps and not outlook.intent.missing
+    adopted = outlook.view.adopted == outlook.history.adopted
+    return same and adopted and not outlook.plan.steps and not outlook.intent.missing
 
 
 def _remember(site: Site, undertaking: Undertaking) -> Remember:

@@ -11,6 +11,7 @@ from agent.history import History, read_history
 from agent.intent import Intent
 from agent.labels import Owner
 from agent.observe import observe
+from agent.planning.adoption import with_adopted
 from agent.planning.plan import make_plan
 from agent.planning.view import View, Wishes
 from agent.preflight import Findings, Staging, preflight
@@ -18,6 +19,7 @@ from agent.report.plan import finding_lines, plan_lines
 from agent.steps import Plan
 from agent.targets.engine import Engine
 from bundle_format.errors import FlotoError, PreflightError
+from bundle_format.release.deployment import Deployment
 from bundle_format.terminal import Terminal
 
 
@@ -72,7 +74,7 @@ class Outlook:
 def outlook_of(site: Site, intent: Intent, wishes: Wishes) -> Iterator[Outlook]:
     """Look at the site with an intent in mind; its engines stay open in the block."""
     deployment, source = intent.deployment, intent.source
-    _check_names(intent, wishes)
+    require_known(deployment, wishes)
     history = read_history(site.folder)
     before = history.current.undertaking.hosts if history.current else {}
     chosen = {
@@ -82,7 +84,9 @@ def outlook_of(site: Site, intent: Intent, wishes: Wishes) -> Iterator[Outlook]:
     }
     with engines_of(chosen, Owner(source.product, source.site)) as (engines, silent):
         state = observe(engines, silent, deployment)
-        view = View(deployment, state, history, wishes, intent.sizes)
+        view = with_adopted(View(deployment, state, history, wishes, intent.sizes))
+        for engine in engines.values():
+            engine.adopt(view.adopted)
         plan = make_plan(deployment, state, history, wishes, intent.sizes)
         free = shutil.disk_usage(site.folder.root).free
         findings = preflight(view, plan, Staging(intent.missing, free, str(site.folder.root)))
@@ -95,12 +99,18 @@ def _hosts_of(intent: Intent, wishes: Wishes) -> set[str]:
     return {thing.host for thing in things if thing.name in wishes.only} | (wishes.only & deployment.hosts.keys())
 
 
-def _check_names(intent: Intent, wishes: Wishes) -> None:
-    deployment = intent.deployment
-    known = deployment.hosts.keys() | deployment.containers.keys() | deployment.tasks.keys()
-    unknown = sorted((wishes.only | wishes.anew) - known)
-    if unknown:
-        raise FlotoError(
-            f"the release has no host, container or task called {', '.join(unknown)}",
-            f"It has: {', '.join(sorted(known))}",
-        )
+def require_known(deployment: Deployment, wishes: Wishes) -> None:
+    """FlotoError when a wish names what the release does not have."""
+    things = deployment.containers.keys() | deployment.tasks.keys()
+    for names, known, kinds in (
+        (wishes.only | wishes.anew, things | deployment.hosts.keys(), "host, container or task"),
+        (
+            wishes.adopt,
+            things | deployment.networks.keys() | deployment.volumes.keys(),
+            "container, task, network or volume",
+        ),
+    ):
+        if unknown := sorted(names - known):
+            raise FlotoError(
+                f"the release has no {kinds} called {', '.join(unknown)}", f"It has: {', '.join(sorted(known))}"
+            )

@@ -36,6 +36,8 @@ class Containers:
         self._connection = connection
         self._owner = owner
         self._clock = clock
+        self.adopted = frozenset[str]()
+        """Ids of containers without our labels that we may change all the same."""
 
     def create(self, container: Container, name: str, labels: Labels, image: str) -> str:
         """Draft a container; nothing of it stays if that fails."""
@@ -77,7 +79,7 @@ class Containers:
         try:
             self._launch(found)
         except RefusedError as refused:
-            if not _is_half_started(found, refused.message):
+            if not _is_half_started(found, refused.message) or found["Id"] in self.adopted:
                 raise
             self._make_anew(found)
             self._launch(self._own(found["Name"].removeprefix("/")))
@@ -210,7 +212,7 @@ class Containers:
 
     def _own_or_none(self, key: str) -> Any:
         found = self._connection.find(f"/containers/{key}/json")
-        if found and not self._is_ours(found["Config"]["Labels"]):
+        if found and found["Id"] not in self.adopted and not self._is_ours(found["Config"]["Labels"]):
             raise not_ours(self._connection.host, f"container {found['Name'].removeprefix('/')}")
         return found
 

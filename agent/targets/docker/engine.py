@@ -2,13 +2,13 @@
 
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 import requests
 
-from agent.labels import Labels, Owner, labels_from
+from agent.labels import Adopted, Labels, Owner, labels_from
 from agent.state import ContainerState, DiskUse, EngineFacts, EngineState, ImageState, VolumeState
 from agent.targets.docker.connection import ANSWER_SECONDS, Connection, RefusedError
 from agent.targets.docker.containers import Containers, not_ours
@@ -49,6 +49,7 @@ class DockerEngine:
         """
         self.host = host
         self._owner = owner
+        self._adopted = frozenset[Adopted]()
         self._connection = Connection(host, access, patience)
         try:
             self._facts = self._introduced(now)
@@ -63,6 +64,11 @@ class DockerEngine:
     def close(self) -> None:
         """Let go of the connection."""
         self._connection.close()
+
+    def adopt(self, things: Collection[Adopted]) -> None:
+        """Take what of `things` is on this host for the owner's from now on."""
+        self._adopted |= {one for one in things if one.host == self.host}
+        self._containers.adopted = frozenset(one.key for one in self._adopted if one.kind == "container")
 
     # What is
 
@@ -182,7 +188,7 @@ class DockerEngine:
         """Make a network if it is missing."""
         found = self._connection.find(f"/networks/{network.name}")
         if found:
-            self._must_be_ours(f"network {network.name}", found["Labels"])
+            self._must_be_ours("network", network.name, found["Id"], found["Labels"])
             return
         place = {"Subnet": network.subnet, "Gateway": network.gateway}
         body = {
@@ -199,7 +205,7 @@ class DockerEngine:
         """Remove our network."""
         found = self._connection.find(f"/networks/{name}")
         if found:
-            self._must_be_ours(f"network {name}", found["Labels"])
+            self._must_be_ours("network", name, found["Id"], found["Labels"])
             self._connection.delete(f"/networks/{found['Id']}")
 
     def ensure_volume(self, volume: Volume, labels: Labels) -> None:
@@ -264,19 +270,24 @@ class DockerEngine:
         found = self._connection.find(f"/volumes/{name}")
         if found is None:
             return None
-        self._must_be_ours(f"volume {name}", found["Labels"])
+        self._must_be_ours("volume", name, name, found["Labels"])
         return volume_from(found, self._volumes.unready(name))
 
     def _labels_of_volume(self, name: str) -> Labels:
         found = self._volume(name)
-        if found is None or found.labels is None:
+        if found is None:
             raise TargetError(f"{self.host}: there is no volume {name}; nothing was changed", "run floto-agent status")
-        return found.labels
+        # One that was adopted has no labels; the door that is made to it has, so that it is known for ours.
+        return found.labels or Labels(self._owner.product, self._owner.site, self.host, name, "", "{}", "", "")
 
-    def _must_be_ours(self, what: str, labels: dict[str, str] | None) -> None:
+    def _must_be_ours(
+        self, kind: Literal["network", "volume"], name: str, key: str, labels: dict[str, str] | None
+    ) -> None:
         known = labels_from(labels or {})
+        if known is None and Adopted(host=self.host, kind=kind, key=key) in self._adopted:
+            return
         if known is None or known.owner != self._owner:
-            raise not_ours(self.host, what)
+            raise not_ours(self.host, f"{kind} {name}")
 
 
 def _holds_files(volume: Any) -> bool:

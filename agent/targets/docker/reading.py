@@ -1,7 +1,7 @@
 """What an engine's JSON means: pure functions from its answers to our values of state."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -149,9 +149,21 @@ def _settings(container: Json) -> Settings:
         cpu_millis=host["NanoCpus"] // 1_000_000,
         privileged=host["Privileged"],
         read_only=host["ReadonlyRootfs"],
+        auto_remove=host["AutoRemove"],
         networks=tuple(sorted(container["NetworkSettings"].get("Networks") or ())),
-        mounts=tuple(sorted(_mount(mount) for mount in host.get("Mounts") or () if not _is_nameless(mount))),
+        mounts=tuple(sorted([*_mounts(host), *map(_bound, host.get("Binds") or ())])),
     )
+
+
+def _mounts(host: Json) -> Iterator[str]:
+    return (_mount(mount) for mount in host.get("Mounts") or () if not _is_nameless(mount))
+
+
+def _bound(bind: str) -> str:
+    """A mount in the short form (`docker run --volume`), which we never write but others do."""
+    source, target, *options = bind.split(":")
+    kind = "host" if source.startswith("/") else "volume"
+    return f"{kind}:{source}:{target}:{'ro' if 'ro' in ','.join(options).split(',') else 'rw'}"
 
 
 def _is_nameless(mount: Json) -> bool:

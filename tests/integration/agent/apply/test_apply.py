@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.corner_shop import PAGE, SECRET, make_shop, write_site
+from tests.corner_shop import BASE, PAGE, SECRET, make_shop, write_site
 from tests.integration.agent.apply.conftest import Agent
 
 pytestmark = pytest.mark.engine
@@ -284,3 +284,24 @@ def test_abort_takes_back_what_a_killed_agent_left(site: Agent) -> None:
     site.run("abort", "--yes")
     assert "version 2024.1" in site.page()
     assert "nothing was interrupted" in site.run("resume")
+
+
+def test_what_was_run_by_hand_is_adopted_with_its_data(site: Agent) -> None:
+    site.engine.docker("import", "-", "by-hand:1", content=BASE)
+    mounted = ("--volume", "data:/data", "--name", "base")
+    site.engine.docker("run", "--detach", *mounted, "by-hand:1", "sh", "-c", "echo by hand > /data/log; sleep 1000")
+    by_hand = site.ids()
+    bundle = make_shop(site.folder)
+    adopting = ("--adopt", "base", "--adopt", "data")
+    assert "--adopt base" in site.run("apply", bundle, "--yes", code=21)
+
+    site.run("apply", make_shop(site.folder, sequence=2, healthy=False), "--yes", *adopting, code=30)
+    assert site.ids() == by_hand
+    assert site.engine.docker("exec", "base", *LOG) == "by hand"
+
+    site.run("apply", bundle, "--yes", *adopting)
+    assert site.engine.docker("exec", "base", *LOG) == "by hand\n2024.1"
+    assert sorted(site.ids()) == ["base", "front", "migrate"]
+    assert "nothing to do" in site.run("apply", bundle)
+    site.run("backup", "data", "--to", site.folder / "data.tar")
+    site.run("status")

@@ -43,13 +43,14 @@ def kill_and_check(site: Agent, rounds: int, seed: int, capsys: pytest.CaptureFi
             site.engine.kill()
             process.communicate(timeout=120)
             site.engine.start()
+            wait_until_quiet(site)
         process.communicate()
         killed[victim] += 1
 
-        site.run("apply", bundle, "--yes", code=0 if healthy else 30)
+        said = site.run("apply", bundle, "--yes", code=0 if healthy else 30)
         if healthy:
             versions.append(f"2024.{number}")
-        check(site, versions)
+        check(site, versions, said)
         if healthy:
             before = site.ids()
             assert "nothing to do" in site.run("apply", bundle)
@@ -58,14 +59,22 @@ def kill_and_check(site: Agent, rounds: int, seed: int, capsys: pytest.CaptureFi
         print(f"\n{rounds} rounds, killed: {killed}")  # noqa: T201
 
 
-def check(site: Agent, versions: list[str]) -> None:
+def wait_until_quiet(site: Agent) -> None:
+    """An engine that comes up kills what ran on, and calls it running until it has heard of its end."""
+    before, now = "", site.engine.docker("ps", "--all", "--format", "{{.Names}} {{.State}}")
+    while before != now:
+        time.sleep(2)
+        before, now = now, site.engine.docker("ps", "--all", "--format", "{{.Names}} {{.State}}")
+
+
+def check(site: Agent, versions: list[str], said: str) -> None:
     """Exactly the last release runs, alone, and each migration ran exactly once on the data that is there."""
     for _ in range(40):
         if f"version {versions[-1]}" in site.page():
             break
         time.sleep(0.25)
     else:
-        raise AssertionError(f"{versions[-1]} does not answer: {site.engine.docker('ps', '--all')}")
+        raise AssertionError(f"{versions[-1]} does not answer: {site.engine.docker('ps', '--all')}\n{said}")
     assert site.engine.docker("exec", "base", "cat", "/data/log").split() == versions
     assert sorted(site.ids()) == ["base", "front", "migrate"]
     images = site.engine.docker("ps", "--format", "{{.Image}}").split()

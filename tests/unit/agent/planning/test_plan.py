@@ -322,8 +322,8 @@ def test_a_name_a_network_and_a_volume_of_others_are_obstacles_told_together(sit
 
     assert [obstacle.message for obstacle in site.plan(wanted).obstacles] == [
         "one: the name web belongs to a container that is not ours",
-        "one: a network net exists that is not ours",
-        "one: a volume data exists that is not ours",
+        "one: a network net exists that is not ours but other's",
+        "one: a volume data exists that is not ours but other's",
     ]
 
 
