@@ -24,7 +24,7 @@ from bundle_format.release.fields import (
     VariableName,
 )
 from bundle_format.release.machine import DataDisk, Machine
-from bundle_format.release.model import Image, Scalar
+from bundle_format.release.model import Image, MachineImage, Scalar
 from bundle_format.release.value import Value
 
 
@@ -259,6 +259,7 @@ class Deployment(Value):
     site: str
     choices: dict[str, Scalar]
     images: dict[str, Image]
+    machine_images: dict[str, MachineImage] = Field(default_factory=dict)
     hosts: dict[str, Host]
     networks: dict[str, Network] = Field(default_factory=dict)
     volumes: dict[str, Volume] = Field(default_factory=dict)

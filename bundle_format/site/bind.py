@@ -110,13 +110,16 @@ class _Binding:
         containers = self._all("container", self._container)
         tasks = self._all("task", self._task)
         used = {container.image for container in (*containers.values(), *(task.container for task in tasks.values()))}
+        hosts = self._all("host", lambda path, name, tree: self._host(path, name, tree, site))
+        started_from = {host.machine.image for host in hosts.values() if host.machine}
         return Deployment(
             product=self._release.product,
             version=self._release.version,
             site=site.name,
             choices=site.choices,
             images={name: image for name, image in self._release.images.items() if name in used},
-            hosts=self._all("host", lambda path, name, tree: self._host(path, name, tree, site)),
+            machine_images={n: image for n, image in self._release.machine_images.items() if n in started_from},
+            hosts=hosts,
             data_disks=self._all("data_disk", self._named(DataDisk)),
             host_steps=self._all("host_step", self._named(HostStep)),
             networks=self._all("network", self._named(Network)),

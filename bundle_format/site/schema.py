@@ -11,7 +11,7 @@ from bundle_format.release.fields import ENGINE
 from bundle_format.release.late import names
 from bundle_format.release.model import Release, Variant
 from bundle_format.site.parameters import option_schema, value_schema
-from bundle_format.site.sitefile import SITE_NAME
+from bundle_format.site.sitefile import SITE_NAME, machines_of
 
 REFERENCE: Final = "#:schema ./site.schema.json"
 """The first line of a site's file, by which editors find its schema."""
@@ -25,6 +25,20 @@ _ACCESS: Final = {
     "ssh_known_hosts": "ssh: file with the host's public key",
 }
 
+_HYPERVISOR: Final = {
+    "kind": "esx, a standalone ESX or a vCenter",
+    "address": "host name or address, with :PORT where that is not 443",
+    "user": "who logs in",
+    "thumbprint": "SHA-256 thumbprint of its certificate, to compare at enrolment",
+    "datacenter": "needed where there are several",
+    "host": "needed where there are several",
+    "pool": "resource pool; needed where the host has several",
+    "folder": "folder of machines, such as sites/krakow; the datacenter's own if not given",
+    "datastore": "for machines; needed where there are several",
+    "disk_datastore": "for data disks; that of machines if not given",
+    "prefix": "goes before the names of hosts to make those of machines",
+}
+
 
 def site_schema(release: Release) -> dict[str, Any]:
     """The schema of the site files of one release."""
@@ -35,6 +49,8 @@ def site_schema(release: Release) -> dict[str, Any]:
         "params": _table(params, _wanted(release), "what only this site knows"),
         "hosts": _hosts(release.variants),
     }
+    if hypervisors := _hypervisors(release.variants):
+        tables["hypervisors"] = hypervisors
     site = {"type": "string", "pattern": f"^{SITE_NAME}$", "description": "the name of this site, such as krakow-1"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -53,6 +69,31 @@ def _hosts(variants: Iterable[Variant]) -> dict[str, Any]:
     access["engine"]["pattern"] = f"^({ENGINE.pattern})$"
     host = _table({name: access[name] for name in Access.model_fields}, ["engine"], "how the agent reaches this host")
     return _table(dict.fromkeys(sorted(known), host), sorted(set.intersection(*existing)), "where the release runs")
+
+
+def _hypervisors(variants: Iterable[Variant]) -> dict[str, Any]:
+    roles: dict[str, set[str]] = {}
+    for variant in variants:
+        for machine in machines_of(variant).values():
+            cards = {card["network"] for card in machine.get("nics", ())}
+            roles.setdefault(machine.get("hypervisor", "default"), set()).update(cards)
+    text = {"type": "string"}
+    members = {name: text | {"description": described} for name, described in _HYPERVISOR.items()}
+    secret = {"type": "object", "description": "{ file = ... }, { env = ... } or { prompt = true }"}
+    plays = "which port group plays each role"
+    tables = {
+        name: _table(
+            {
+                **members,
+                "password": secret,
+                "networks": _table(dict.fromkeys(sorted(known), text), sorted(known), plays),
+            },
+            ["address", "user", "password", "networks"],
+            "where machines are made",
+        )
+        for name, known in sorted(roles.items())
+    }
+    return _table(tables, (), "hypervisors on which the agent makes machines") if tables else {}
 
 
 def _wanted(release: Release) -> list[str]:

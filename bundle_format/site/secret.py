@@ -7,7 +7,8 @@ from typing import Final
 
 from bundle_format.release.model import Parameter
 from bundle_format.release.value import Fault
-from bundle_format.site.sitefile import FaultySiteError, SecretSource, Site
+from bundle_format.site.hypervisors import SecretSource
+from bundle_format.site.sitefile import FaultySiteError, Site
 
 MAX_SIZE: Final = 64 << 10
 """Bytes of a file with a secret: room for a key or a chain of certificates."""
@@ -34,7 +35,7 @@ def read_secrets(
         if name not in wanted or (source.prompt and faults):
             continue
         try:
-            secrets[name] = _usable(_read(name, source, environment, ask), parameters[name])
+            secrets[name] = _usable(read_secret(name, source, environment, ask), parameters[name])
         except ValueError as error:
             faults.append(site.fault(("params", name), f"params.{name}: {error}"))
     if faults:
@@ -42,7 +43,8 @@ def read_secrets(
     return secrets
 
 
-def _read(name: str, source: SecretSource, environment: Mapping[str, str], ask: Ask | None) -> str:
+def read_secret(name: str, source: SecretSource, environment: Mapping[str, str], ask: Ask | None) -> str:
+    """The text of one secret; ValueError when it is not there, which says where it was looked for."""
     if source.file is not None:
         return _of_file(Path(source.file))
     if source.env is not None:

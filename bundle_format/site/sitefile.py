@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 
 from bundle_format.errors import ParameterError
 from bundle_format.release.deployment import Access
@@ -15,14 +15,14 @@ from bundle_format.release.late import names
 from bundle_format.release.model import Choice, Parameter, Release, Scalar, Variant
 from bundle_format.release.value import Fault, FaultyError, Value, faults_of, told
 from bundle_format.release.value import Path as TreePath
+from bundle_format.site.hypervisors import SOURCES, HypervisorAccess, SecretSource
 from bundle_format.site.parameters import read_file_name, read_option, read_value
 from bundle_format.site.toml import Toml, parse_toml
 
 SITE_NAME: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-TABLES: Final = ("site", "choices", "params", "hosts")
+TABLES: Final = ("site", "choices", "params", "hosts", "hypervisors")
 
 _FILES: Final = ("file", "tls_ca", "tls_cert", "tls_key", "ssh_key", "ssh_known_hosts")
-_SOURCES: Final = "a secret must be { file = ... }, { env = ... } or { prompt = true }, never written out"
 
 T = TypeVar("T")
 V = TypeVar("V", bound=Value)
@@ -36,20 +36,6 @@ class FaultySiteError(ParameterError):
         super().__init__(told(self.faults), hint)
 
 
-class SecretSource(Value):
-    """Where a site keeps a secret; `file` is absolute."""
-
-    file: str | None = None
-    env: str | None = None
-    prompt: bool = False
-
-    @model_validator(mode="after")
-    def _one(self) -> "SecretSource":
-        if [bool(self.file), bool(self.env), self.prompt].count(True) != 1:
-            raise ValueError(_SOURCES)
-        return self
-
-
 class Site(Value):
     """What one site says: its choices complete, its parameters with the defaults, its secrets by their sources."""
 
@@ -58,6 +44,7 @@ class Site(Value):
     parameters: dict[str, Scalar]
     secrets: dict[str, SecretSource] = Field(default_factory=dict)
     hosts: dict[str, Access] = Field(default_factory=dict)
+    hypervisors: dict[str, HypervisorAccess] = Field(default_factory=dict)
     file: str = ""
     toml: Toml = Field(default_factory=lambda: Toml({}, {}), repr=False)
 
@@ -93,6 +80,20 @@ def read_site(content: bytes, path: Path, release: Release) -> Site:
     if reading.faults:
         raise FaultySiteError(reading.faults, f"Mend {path} and try again; nothing was changed.")
     return site
+
+
+def read_hypervisors(path: Path) -> dict[str, HypervisorAccess]:
+    """Only the hypervisors of a site's file, without a release to read it against; FaultySiteError as above."""
+    try:
+        reading = _Reading(parse_toml(site_content(path), str(path)), path)
+    except FaultyError as error:
+        raise FaultySiteError(error.faults, f"Mend {path} and try again; nothing was changed.") from error
+    tables = reading.toml.value.get("hypervisors", {})
+    named = tables.items() if isinstance(tables, Mapping) else ()
+    read = {name: _hypervisor(reading, ("hypervisors", name), table) for name, table in named}
+    if reading.faults:
+        raise FaultySiteError(reading.faults, f"Mend {path} and try again; nothing was changed.")
+    return {name: access for name, access in read.items() if access is not None}
 
 
 def variant_of(release: Release, choices: Mapping[str, Scalar]) -> Variant:
@@ -164,6 +165,7 @@ def _site(reading: _Reading, release: Release) -> Site:
         parameters=_parameters(reading, given, release.parameters),
         secrets=_secrets(reading, given, release.parameters),
         hosts=_hosts(reading, tables.get("hosts", {}), release, variants),
+        hypervisors=_hypervisors(reading, tables, release, variants),
         file=reading.file,
         toml=reading.toml,
     )
@@ -217,7 +219,7 @@ def _secrets(
         if parameters[name].type != "secret":
             continue
         if not isinstance(value, Mapping):
-            reading.fault(("params", name), f"params.{name}: {_SOURCES}")
+            reading.fault(("params", name), f"params.{name}: {SOURCES}")
         elif (source := reading.value(("params", name), SecretSource, value)) is not None:
             sources[name] = source
     return sources
@@ -234,6 +236,53 @@ def _hosts(reading: _Reading, given: object, release: Release, variants: list[Va
         reading.fault(("hosts",), f'hosts.{name}: missing, wants [hosts.{name}] with its engine = "unix:///..."')
     accesses = {name: reading.value(("hosts", name), Access, table) for name, table in tables.items()}
     return {name: access for name, access in accesses.items() if access is not None}
+
+
+def _hypervisors(
+    reading: _Reading, tables: Mapping[str, Any], release: Release, variants: list[Variant]
+) -> dict[str, HypervisorAccess]:
+    roles: dict[str, set[str]] = {}
+    for variant in release.variants:
+        for machine in machines_of(variant).values():
+            cards = {card["network"] for card in machine.get("nics", ())}
+            roles.setdefault(machine.get("hypervisor", "default"), set()).update(cards)
+    given = reading.table(("hypervisors",), tables.get("hypervisors", {}), sorted(roles))
+    for name in sorted(_needed_hypervisors(tables.get("hosts", {}), variants) - given.keys()):
+        wish = f"[hypervisors.{name}] with address, user and password"
+        reading.fault(("hypervisors",), f"hypervisors.{name}: missing, wants {wish}")
+    read = {name: _hypervisor(reading, ("hypervisors", name), table) for name, table in given.items()}
+    for name, access in read.items():
+        for role in sorted(roles[name] - access.networks.keys()) if access else ():
+            message = f"hypervisors.{name}.networks.{role}: missing, wants the port group that plays this role"
+            reading.fault(("hypervisors", name, "networks"), message)
+    return {name: access for name, access in read.items() if access is not None}
+
+
+def _needed_hypervisors(hosts: object, variants: list[Variant]) -> set[str]:
+    """Those that every variant needs, but for hosts whose engines the site names: they exist without the agent."""
+    named = hosts.keys() if isinstance(hosts, Mapping) else ()
+    needed = [
+        {machine.get("hypervisor", "default") for name, machine in machines_of(variant).items() if name not in named}
+        for variant in variants
+    ]
+    return set.intersection(*needed)
+
+
+def machines_of(variant: Variant) -> dict[str, Mapping[str, Any]]:
+    """The trees of the machines of a variant, by the names of their hosts."""
+    hosts = variant.objects.get("host", {})
+    return {name: host["machine"] for name, host in hosts.items() if host.get("machine")}
+
+
+def _hypervisor(reading: _Reading, path: TreePath, table: object) -> HypervisorAccess | None:
+    if not isinstance(table, Mapping) or not isinstance(table.get("password"), Mapping):
+        if isinstance(table, Mapping) and "password" in table:
+            reading.fault((*path, "password"), f"{_dotted((*path, 'password'))}: {SOURCES}")
+            return None
+        return reading.value(path, HypervisorAccess, table)
+    password = reading.value((*path, "password"), SecretSource, table["password"])
+    rest = reading.value(path, HypervisorAccess, {**table, "password": SecretSource(prompt=True)})
+    return rest.model_copy(update={"password": password}) if rest and password else None
 
 
 def _fault_at(toml: Toml, file: str, path: TreePath, message: str) -> Fault:

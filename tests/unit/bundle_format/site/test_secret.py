@@ -6,8 +6,9 @@ import pytest
 
 from bundle_format.errors import ParameterError
 from bundle_format.release.model import Parameter
+from bundle_format.site.hypervisors import SecretSource
 from bundle_format.site.secret import MAX_SIZE, read_secrets
-from bundle_format.site.sitefile import SecretSource, Site
+from bundle_format.site.sitefile import Site
 
 PARAMETERS = {name: Parameter(type="secret") for name in ("one", "two", "three")}
 

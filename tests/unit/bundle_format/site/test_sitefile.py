@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from bundle_format.errors import ExitCode, ParameterError
 from bundle_format.release.model import Choice, Parameter, Release, Variant
-from bundle_format.site.sitefile import SecretSource, Site, load_site, read_site, variant_of
+from bundle_format.site.hypervisors import SecretSource
+from bundle_format.site.sitefile import Site, load_site, read_site, variant_of
 
 
 def variant(ha: bool) -> Variant:
