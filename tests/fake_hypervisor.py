@@ -108,10 +108,9 @@ class FakeBox:
             daemon.boot()
 
     def _daemon(self, machine: FakeMachine) -> FakeDaemon:
-        if self.engine_on_disk and machine.disks:
-            file = self.files[machine.disks[0]]
-            file.daemon = file.daemon or FakeDaemon(self.clock, f"{machine.disks[0]}")
-            return file.daemon
+        file = self.files.get(machine.disks[0]) if self.engine_on_disk and machine.disks else None
+        if file:
+            file.daemon = machine.daemon = file.daemon or FakeDaemon(self.clock, f"{machine.disks[0]}")
         machine.daemon = machine.daemon or FakeDaemon(self.clock, machine.id)
         return machine.daemon
 

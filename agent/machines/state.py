@@ -49,7 +49,7 @@ class MachineState:
 
 @dataclass(frozen=True, slots=True)
 class DiskState:
-    """A data disk's file, whether or not a machine holds it."""
+    """A data disk's file; `size` is 0 where the hypervisor does not tell it of one that no machine holds."""
 
     path: str
     size: int
@@ -72,6 +72,7 @@ class HypervisorState:
 
     `disks` are the data disks of this owner, by name; `free` tells of `datastore` and `disk_datastore`; `networks` are
     the roles that can be played; `faults` say what is wrong with the place that the site's file describes, all of it.
+    `one_datastore`: data disks lie where machines do.
     """
 
     name: str
@@ -82,6 +83,12 @@ class HypervisorState:
     free: int | None = None
     free_for_disks: int | None = None
     faults: tuple[str, ...] = ()
+    prefix: str = ""
+    one_datastore: bool = True
+
+    def machine_name(self, host: str) -> str:
+        """What the machine of a host is called there."""
+        return self.prefix + host
 
     def machine(self, name: str) -> MachineState | None:
         """The machine of that name, whoever made it."""

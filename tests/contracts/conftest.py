@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.contracts.boxes import Box, FakeLabBox
+from tests.contracts.boxes import Box, EsxBox, FakeLabBox
 from tests.contracts.labs import FakeLab, Lab, RealLab
 from tests.engines import KINDS, PrivateEngine, made_engine
 from tests.images import Shelf
+from tests.lab.esx import LabEsx, esx_missing
 
 
 @pytest.fixture(scope="session")
@@ -46,9 +48,23 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         yield real
 
 
-@pytest.fixture(params=["fake"])
-def box(request: pytest.FixtureRequest) -> Iterator[Box]:
-    yield FakeLabBox()
+@pytest.fixture(scope="session")
+def lab_esx() -> Iterator[LabEsx]:
+    if missing := esx_missing():
+        pytest.skip(missing)
+    with LabEsx(networks=["storage"]) as lab:
+        yield lab
+
+
+@pytest.fixture(params=["fake", "esx"])
+def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
+    if request.param == "fake":
+        yield FakeLabBox()
+        return
+    with ExitStack() as closing:
+        esx = EsxBox(request.getfixturevalue("lab_esx"), tmp_path, closing)
+        closing.callback(esx.clear)
+        yield esx
 
 
 @pytest.fixture

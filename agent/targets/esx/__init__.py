@@ -1,0 +1,1 @@
+"""ESX and vCenter by pyVmomi; nothing else imports it."""
