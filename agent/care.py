@@ -5,9 +5,12 @@ from graphlib import TopologicalSorter
 
 from agent.applying.health import await_health
 from agent.applying.means import Means
+from agent.applying.waking import await_engine
 from agent.history import Placed
 from agent.planning.obstacles import LEVELS
+from agent.state import SiteState
 from bundle_format.errors import FlotoError, PreflightError
+from bundle_format.release.deployment import Host
 
 
 def in_order(containers: Mapping[str, Placed], names: Collection[str]) -> tuple[str, ...]:
@@ -34,6 +37,19 @@ def require_unprotected(containers: Mapping[str, Placed], names: Iterable[str], 
             f"{', '.join(guarded)} must not be stopped (protect = stop); nothing was changed",
             f"If this is the moment for it: --unprotect {guarded[0]}",
         )
+
+
+def wake(means: Means, state: SiteState, hosts: Iterable[Host]) -> None:
+    """Start the machines of hosts that have no power, and wait until their engines answer."""
+    for host in hosts:
+        if host.machine is None or host.machine.hypervisor not in state.hypervisors:
+            continue
+        hypervisor = means.hypervisor(host.machine.hypervisor)
+        found = hypervisor.inspect(state.hypervisors[hypervisor.name].machine_name(host.name))
+        if found and not found.running:
+            with means.progress.task(f"starting machine {found.name}"):
+                hypervisor.start(found.id)
+                await_engine(host.name, hypervisor, found.id, means)
 
 
 def stop(means: Means, containers: Mapping[str, Placed], names: Iterable[str]) -> None:

@@ -35,6 +35,21 @@ class Folder:
         return self.root / "receipts"
 
     @property
+    def disks(self) -> Path:
+        """Which data disks were ever seen, and where."""
+        return self.root / "disks.json"
+
+    @property
+    def machines(self) -> Path:
+        """What the site has made for its machines: certificates and keys."""
+        return self.root / "machines"
+
+    @property
+    def hypervisors(self) -> Path:
+        """The certificates of hypervisors that a person has compared."""
+        return self.root / "hypervisors"
+
+    @property
     def tasks(self) -> Path:
         """What one-off tasks printed."""
         return self.root / "tasks"

@@ -7,13 +7,16 @@ from pydantic import Field
 
 from agent.folder import Folder
 from agent.labels import Adopted
+from agent.machines.known import known_disks
+from agent.machines.state import KnownDisk
 from agent.steps import CreateVolume, Phase, Plan
 from bundle_format.canonical import canonical
 from bundle_format.digest import Digest
 from bundle_format.errors import LockedError
 from bundle_format.release.deployment import Host
-from bundle_format.release.model import DigestText, Image
+from bundle_format.release.model import DigestText, Image, MachineImage
 from bundle_format.release.value import Value
+from bundle_format.site.hypervisors import HypervisorAccess
 from bundle_format.trust.private import read_private, replace_private
 
 T = TypeVar("T")
@@ -71,7 +74,9 @@ class Undertaking(Value):
     source: Source
     hosts: dict[str, Host]
     leaving: dict[str, Host] = Field(default_factory=dict)
+    hypervisors: dict[str, HypervisorAccess] = Field(default_factory=dict)
     images: dict[str, Image]
+    machine_images: dict[str, MachineImage] = Field(default_factory=dict)
     containers: dict[str, Placed]
     tasks: dict[str, Placed]
     volumes: tuple[str, ...] = ()
@@ -117,9 +122,10 @@ class Receipt(Value):
 
 
 class History(Value):
-    """The receipts of a site, oldest first."""
+    """The receipts of a site, oldest first, and the data disks that it has seen, by name."""
 
     receipts: tuple[Receipt, ...] = ()
+    disks: dict[str, KnownDisk] = Field(default_factory=dict)
 
     @property
     def current(self) -> Receipt | None:
@@ -200,7 +206,7 @@ def read_history(folder: Folder) -> History:
             raise LockedError(
                 f"the receipt {path} is damaged", "Put it aside and look at it; it is not needed to run."
             ) from error
-    return History(receipts=tuple(receipts))
+    return History(receipts=tuple(receipts), disks=known_disks(folder))
 
 
 def keep_receipt(folder: Folder, receipt: Receipt) -> None:

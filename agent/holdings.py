@@ -57,7 +57,7 @@ def _blobs_of(undertaking: Undertaking, store: Store) -> Iterator[Digest]:
     release = undertaking.source.release
     yield release
     if store.is_whole(release):
-        yield from blobs_of(release, undertaking.images.values(), store)
+        yield from blobs_of(undertaking, store)
 
 
 def _held(undertaking: Undertaking, blobs: tuple[Digest, ...]) -> Held:

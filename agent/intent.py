@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agent.history import Source
+from agent.machines.materials import Workshop
 from agent.stage import read_blob, require, stage
 from bundle_format.digest import Digest, digest_of
 from bundle_format.errors import DamageError, MissingError
 from bundle_format.progress import Progress
 from bundle_format.reader import Bundle
-from bundle_format.release.deployment import Deployment
+from bundle_format.release.deployment import Deployment, Host
 from bundle_format.release.late import names
-from bundle_format.release.model import File, Image, Release, release_from_json
+from bundle_format.release.model import File, Image, MachineImage, Release, release_from_json
 from bundle_format.site.bind import bind
+from bundle_format.site.hypervisors import HypervisorAccess
 from bundle_format.site.secret import Ask, read_secrets
 from bundle_format.site.sitefile import Site, read_site, site_content, variant_of
 from bundle_format.store import Store
@@ -21,11 +23,15 @@ from bundle_format.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
-    """Where a site keeps what binding needs: its key and its secrets; `ask` is None where nobody is there."""
+    """Where a site keeps what binding needs: its key, its secrets, and how it reaches the machines that it makes.
+
+    `ask` is None where nobody is there.
+    """
 
     key: bytes = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     ask: Ask | None = None
+    workshop: Workshop | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,8 @@ class Intent:
     stage: Callable[[Progress], None]
     sizes: Mapping[Digest, int]
     missing: int
+    keeper: Keeper
+    hypervisors: Mapping[str, HypervisorAccess] = field(default_factory=dict)
 
 
 def from_bundle(bundle: Bundle, site_file: Path, store: Store, keeper: Keeper) -> Intent:
@@ -49,9 +57,9 @@ def from_bundle(bundle: Bundle, site_file: Path, store: Store, keeper: Keeper) -
         deployment, secrets = _bound(release, site, keeper, lambda file: read_blob(bundle, store, file.digest))
     except MissingError:
         # Everything that is lacking is told, not just the file that was wanted first.
-        require(bundle, store, blobs_of(release.images.values(), release))
+        require(bundle, store, blobs_of(release, release.images.values(), release.machine_images.values()))
         raise
-    wanted = {index.definition, *blobs_of(deployment.images.values(), release)}
+    wanted = {index.definition, *_blobs_of(release, deployment)}
     require(bundle, store, wanted)
 
     def bring(progress: Progress) -> None:
@@ -80,6 +88,8 @@ def from_bundle(bundle: Bundle, site_file: Path, store: Store, keeper: Keeper) -
         missing=sum(
             frame.stored for entry in lacked for frame in bundle.table[entry.first : entry.first + entry.frames]
         ),
+        keeper=keeper,
+        hypervisors=site.hypervisors,
     )
 
 
@@ -89,14 +99,19 @@ def from_store(source: Source, store: Store, keeper: Keeper) -> Intent:
     path = Path(source.folder) / "site.toml"
     site = read_site(store.read_bytes(source.site_file), path, release)
     deployment, secrets = _bound(release, site, keeper, lambda file: store.read_bytes(file.digest))
-    sizes = {digest: store.size(digest) for digest in blobs_of(deployment.images.values(), release)}
-    return Intent(deployment, source, secrets, lambda _: None, sizes, 0)
+    sizes = {digest: store.size(digest) for digest in _blobs_of(release, deployment)}
+    return Intent(deployment, source, secrets, lambda _: None, sizes, 0, keeper, site.hypervisors)
 
 
-def blobs_of(images: Iterable[Image], release: Release) -> set[Digest]:
+def blobs_of(release: Release, images: Iterable[Image], machine_images: Iterable[MachineImage]) -> set[Digest]:
     """The blobs that a deployment with these images of a release is made of, without the release itself."""
     layers = {digest for image in images for digest in (image.config, image.manifest, *image.layers)}
-    return layers | {file.digest for file in release.files.values()}
+    disks = {image.disk for image in machine_images}
+    return layers | disks | {file.digest for file in release.files.values()}
+
+
+def _blobs_of(release: Release, deployment: Deployment) -> set[Digest]:
+    return blobs_of(release, deployment.images.values(), deployment.machine_images.values())
 
 
 def _bound(
@@ -104,7 +119,19 @@ def _bound(
 ) -> tuple[Deployment, tuple[str, ...]]:
     wanted = names(variant_of(release, site.choices).objects)
     secrets = read_secrets(site, release.parameters, wanted, keeper.environment, keeper.ask)
-    return bind(release, site, secrets, keeper.key, files), tuple(secrets.values())
+    deployment = bind(release, site, secrets, keeper.key, files)
+    hosts = {name: _made(host, site, keeper) for name, host in deployment.hosts.items()}
+    machines = [host.machine for host in hosts.values() if host.machine]
+    used = {machine.image for machine in machines if machine.hypervisor in site.hypervisors}
+    images = {name: image for name, image in deployment.machine_images.items() if name in used}
+    return deployment.model_copy(update={"hosts": hosts, "machine_images": images}), tuple(secrets.values())
+
+
+def _made(host: Host, site: Site, keeper: Keeper) -> Host:
+    """A host as it is reached: a machine that the agent makes gets the means for it from the site itself."""
+    if host.access is not None or host.machine is None or host.machine.hypervisor not in site.hypervisors:
+        return host
+    return host.model_copy(update={"access": keeper.workshop.access(host) if keeper.workshop else None})
 
 
 def _release_in(store: Store, digest: Digest) -> Release:

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 from agent.labels import labels_of
+from agent.machines.state import HypervisorState
 from agent.planning.reasons import files_to_compare
 from agent.planning.view import View, spec_in
 from agent.state import EngineState, SiteState
 from agent.targets.engine import Engine
+from agent.targets.hypervisor import Hypervisor
 from bundle_format.errors import TargetError
 from bundle_format.release.deployment import Deployment, HostStep
 
@@ -21,9 +24,13 @@ U = TypeVar("U")
 
 
 def observe(
-    engines: Mapping[str, Engine], unreachable: Mapping[str, str], deployment: Deployment | None = None
+    engines: Mapping[str, Engine],
+    unreachable: Mapping[str, str],
+    deployment: Deployment | None = None,
+    hypervisors: Mapping[str, Hypervisor] | None = None,
+    silent_hypervisors: Mapping[str, str] | None = None,
 ) -> SiteState:
-    """The state of a site; engines that do not answer join the `unreachable`.
+    """The state of a site; engines that do not answer join the `unreachable`, hypervisors the silent ones.
 
     With a `deployment`, the files that it changes are read, so that a plan can tell their lines, and the checks of its
     host steps are asked.
@@ -35,7 +42,14 @@ def observe(
             states[host] = answer
         else:
             silent[host] = answer
-    state = SiteState(states, silent)
+    looked: dict[str, HypervisorState] = {}
+    mute = dict(silent_hypervisors or {})
+    for (name, _), told in at_once(lambda named: _looked_at(named[1]), (hypervisors or {}).items()):
+        if isinstance(told, HypervisorState):
+            looked[name] = told
+        else:
+            mute[name] = told
+    state = SiteState(states, silent, hypervisors=looked, silent_hypervisors=mute)
     if deployment is None:
         return state
     questions = list(_changed_files(deployment, state))
@@ -45,7 +59,7 @@ def observe(
     }
     steps = [step for step in deployment.host_steps.values() if step.host in states and states[step.host].has_shell]
     checks = {step.name: answer for step, answer in at_once(lambda step: _check(engines[step.host], step), steps)}
-    return SiteState(states, silent, texts, checks)
+    return replace(state, texts=texts, checks=checks)
 
 
 def at_once(ask: Callable[[T], U], subjects: Iterable[T]) -> list[tuple[T, U]]:
@@ -65,6 +79,13 @@ def _asked(engine: Engine) -> EngineState | str:
 def _check(engine: Engine, step: HostStep) -> int | str:
     try:
         return engine.run_on_host(step.unless, step.deadline, lambda _: None)
+    except TargetError as error:
+        return error.message
+
+
+def _looked_at(hypervisor: Hypervisor) -> HypervisorState | str:
+    try:
+        return hypervisor.observe()
     except TargetError as error:
         return error.message
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from agent.labels import Labels
+from agent.machines.state import HypervisorState
 from bundle_format.digest import Digest, digest_of
 from bundle_format.release.deployment import Port
 from bundle_format.release.model import Image
@@ -182,6 +183,7 @@ def chain_ids(layers: tuple[Digest, ...]) -> tuple[Digest, ...]:
 class SiteState:
     """All engines of a site at one moment; `unreachable` says for each other host what was wrong.
 
+    `hypervisors` are those on which the release has machines; `silent_hypervisors` says of each other what was wrong.
     `texts` holds files that a release changes, by container id and path, as they lie there now; it is never shown.
     `checks` are the exit codes of its host steps' checks; a text tells why one could not be asked.
     """
@@ -190,3 +192,5 @@ class SiteState:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[tuple[str, str], bytes | None] = field(default_factory=dict, repr=False)
     checks: Mapping[str, int | str] = field(default_factory=dict)
+    hypervisors: Mapping[str, HypervisorState] = field(default_factory=dict)
+    silent_hypervisors: Mapping[str, str] = field(default_factory=dict)

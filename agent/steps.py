@@ -8,6 +8,15 @@ from typing import Annotated, Literal, assert_never
 
 from pydantic import Field
 
+from agent.machines.actions import (
+    ChangeMachine,
+    CreateMachine,
+    DiscardMachine,
+    DraftMachine,
+    MachineAction,
+    MakeDisk,
+    ReplaceMachine,
+)
 from bundle_format.release.model import DigestText
 from bundle_format.release.value import Value
 
@@ -183,7 +192,13 @@ Action = Annotated[
     | RunTask
     | BackUp
     | Restore
-    | Discard,
+    | Discard
+    | MakeDisk
+    | DraftMachine
+    | CreateMachine
+    | ReplaceMachine
+    | ChangeMachine
+    | DiscardMachine,
     Field(discriminator="kind"),
 ]
 
@@ -192,6 +207,7 @@ class Step(Value):
     """An action in its place: why it is done, which steps (by number) end before it, and what it costs.
 
     `bytes` travel to the engine, `seconds` are an estimate of its time, `downtime` of how long something stands still.
+    `late`: it is made ready during the switch, for its engine comes up only then.
     """
 
     action: Action
@@ -200,6 +216,12 @@ class Step(Value):
     bytes: int = 0
     seconds: int = 0
     downtime: int = 0
+    late: bool = False
+
+    @property
+    def phase(self) -> Phase:
+        """In which phase it is done."""
+        return Phase.SWITCH if self.late else phase_of(self.action)
 
 
 class Obstacle(Value):
@@ -227,9 +249,18 @@ def phase_of(action: Action) -> Phase:
             return Phase.LOAD
         case DoHostStep() | CreateNetwork() | CreateVolume() | Draft() | Discard():
             return Phase.PREPARE
+        case MakeDisk() | DraftMachine() | DiscardMachine():
+            return Phase.PREPARE
+        case CreateMachine() | ReplaceMachine() | ChangeMachine():
+            return Phase.SWITCH
         case Create() | Replace() | Start() | Restart() | Remove() | RunTask() | BackUp() | Restore():
             return Phase.SWITCH
     assert_never(action)
+
+
+def is_of_machine(action: Action) -> bool:
+    """Whether an action is about a machine or data disk, and not about what an engine holds."""
+    return isinstance(action, MachineAction)
 
 
 def draft_name(name: str) -> str:

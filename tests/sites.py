@@ -1,29 +1,34 @@
 """A site of engines in memory with a product on it, for tests that plan and apply without a real engine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from agent.applying.apply import apply, undertaking_of
-from agent.applying.means import Means, Redactor
+from agent.applying.means import Machinery, Means, Redactor
 from agent.applying.settle import settle
 from agent.applying.transaction import Conduct
 from agent.folder import open_folder
 from agent.history import History, Receipt, Source, Undertaking, read_history
 from agent.labels import Owner
+from agent.machines.known import remember_disk
+from agent.machines.materials import Workshop, address_of
 from agent.observe import observe
 from agent.planning.adoption import with_adopted
 from agent.planning.plan import make_plan
 from agent.planning.view import View, Wishes
 from agent.state import SiteState
 from agent.steps import Plan
+from agent.targets.engine import Engine
+from bundle_format.errors import TargetError
 from bundle_format.progress import Silence
-from bundle_format.release.deployment import Access, Deployment
+from bundle_format.release.deployment import Access, Deployment, Host
 from bundle_format.release.late import substitute
 from bundle_format.release.model import Image, Release, Variant
 from bundle_format.store import Store
 from tests.bundles import Shelved
+from tests.fake_hypervisor import FakeBox, FakeHypervisor
 from tests.fakes import FakeClock, FakeDaemon, FakeEngine, Moment
 from tests.images import layer, make_image
 
@@ -42,6 +47,7 @@ class FakeSite:
         self.store = Store(self.folder.store, threads=1)
         self.remembered: list[Source] = []
         self.conduct = Conduct(at_once=1)
+        self.box: FakeBox | None = None
 
     def image(self, name: str, version: str = "1", **config: object) -> Image:
         """A small image in the site's store; its programs are those that a FakeDaemon knows."""
@@ -52,7 +58,7 @@ class FakeSite:
 
     def deployment(self, version: str = "2024.1", **trees: Any) -> Deployment:
         """A deployment from trees of its values; names, and hosts where there is one, are filled in."""
-        first = next(iter(self.daemons))
+        first = next(iter(self.daemons), "")
         for kind in ("networks", "volumes", "containers"):
             trees[kind] = {name: {"name": name, **tree} for name, tree in trees.get(kind, {}).items()}
         for name, container in trees["containers"].items():
@@ -61,14 +67,40 @@ class FakeSite:
             container = {"name": name, "host": first, "image": name, "restart": "no", **task["container"]}
             trees["tasks"][name] = {**task, "container": container}
         hosts = {host: {"name": host, "access": Access(engine=f"unix:///run/{host}.sock")} for host in self.daemons}
+        hosts |= {name: {"name": name, **substitute(tree, {}, b"")} for name, tree in trees.pop("hosts", {}).items()}
         named = {"product": "shop", "version": version, "site": "krakow-1", "choices": {}, "hosts": hosts}
         return Deployment.model_validate({**named, **substitute(trees, {}, b"")})
 
     def engines(self, hook: Hook | None = None) -> dict[str, FakeEngine]:
         return {host: FakeEngine(daemon, host, OWNER, hook) for host, daemon in self.daemons.items()}
 
+    def engine(self, host: Host, hook: Hook | None = None) -> FakeEngine:
+        """The engine of a host, as the agent connects to it; TargetError where none answers."""
+        if host.name in self.daemons:
+            return FakeEngine(self.daemons[host.name], host.name, OWNER, hook)
+        address = address_of(host)
+        daemon = self.box.daemon_at(address) if self.box and address else None
+        if daemon is None:
+            raise TargetError(f"{host.name}: the engine cannot be reached")
+        return FakeEngine(daemon, host.name, OWNER, hook)
+
+    def hypervisors(self, hook: Hook | None = None) -> dict[str, FakeHypervisor]:
+        return {self.box.name: FakeHypervisor(self.box, OWNER, hook)} if self.box else {}
+
     def observe(self, deployment: Deployment | None = None) -> SiteState:
-        return observe(self.engines(), {}, deployment)
+        engines, silent = self.reached(deployment.hosts if deployment else {})
+        return observe(engines, silent, deployment, self.hypervisors())
+
+    def reached(self, hosts: Mapping[str, Host], hook: Hook | None = None) -> tuple[dict[str, Engine], dict[str, str]]:
+        """The engines that answer, and what was wrong with the others."""
+        engines: dict[str, Engine] = dict(self.engines(hook))
+        silent = {}
+        for name, host in hosts.items():
+            try:
+                engines[name] = self.engine(host, hook)
+            except TargetError as error:
+                silent[name] = error.message
+        return engines, silent
 
     @property
     def history(self) -> History:
@@ -132,7 +164,13 @@ class FakeSite:
 
     @contextmanager
     def means(self, undertaking: Undertaking, hook: Hook | None = None) -> Iterator[Means]:
-        engines = self.engines(hook)
+        machinery = Machinery(
+            self.hypervisors(hook),
+            lambda host: self.engine(undertaking.hosts[host], hook),
+            Workshop(self.folder.machines, lambda: 1_700_000_000).materials,
+            lambda disk: remember_disk(self.folder, disk),
+        )
+        engines, _ = self.reached(undertaking.hosts, hook)
         for engine in engines.values():
             engine.adopt(undertaking.adopted)
         yield Means(
@@ -143,6 +181,7 @@ class FakeSite:
             Silence(),
             Redactor(()),
             self.folder.tasks,
+            machinery=machinery if self.box else None,
         )
 
     def running(self, host: str = "one") -> dict[str, str]:

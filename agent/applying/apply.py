@@ -11,6 +11,7 @@ from agent.labels import Adopted, labels_of
 from agent.steps import Plan
 from bundle_format.digest import Digest
 from bundle_format.release.deployment import Container, Deployment, Host
+from bundle_format.site.hypervisors import HypervisorAccess
 
 
 def undertaking_of(
@@ -27,10 +28,11 @@ def undertaking_of(
     only: tuple[str, ...] = (),
     adopted: Collection[Adopted] = (),
     before: Mapping[str, Host] | None = None,
+    hypervisors: Mapping[str, HypervisorAccess] | None = None,
 ) -> Undertaking:
     """All that an apply sets out to do; `transaction` must be new to the site, `begun` is Unix seconds.
 
-    `before` are the hosts of the release that ran until now.
+    `before` are the hosts of the release that ran until now; `hypervisors` those that its machines are on.
     """
     touched = {step.action.host for step in plan.steps} - deployment.hosts.keys()
     return Undertaking(
@@ -40,7 +42,9 @@ def undertaking_of(
         agent=agent,
         begun=begun,
         source=source,
-        hosts=deployment.hosts,
+        hosts={name: _recorded(host) for name, host in deployment.hosts.items()},
+        hypervisors=dict(hypervisors or {}),
+        machine_images=deployment.machine_images,
         leaving={name: host for name, host in (before or {}).items() if name in touched},
         images=deployment.images,
         containers={
@@ -70,6 +74,13 @@ def apply(
     """Do what was set out; errors as for `Transaction.go`. Whatever was interrupted before must be settled."""
     journal = begin_journal(folder.journal, undertaking)
     return Transaction(journal, means, folder, conduct, remember).go(deployment, stage)
+
+
+def _recorded(host: Host) -> Host:
+    """A host without what its guest is told, which may hold secrets; ending what was begun does not take it."""
+    if host.machine is None:
+        return host
+    return host.model_copy(update={"machine": host.machine.model_copy(update={"guest": {}})})
 
 
 def _placed(deployment: Deployment, container: Container) -> Placed:

@@ -1,11 +1,13 @@
 """The end of an apply: its receipt, the tags of its images, and the removal of what neither release needs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from agent.applying.journal import Course
+from agent.applying.machines import discard
 from agent.applying.means import Means
 from agent.folder import Folder
 from agent.history import Backup, History, Outcome, Receipt, Undertaking, read_history
+from agent.machines.actions import ReplaceMachine
 from agent.steps import BackUp, Draft, Remove, Replace, RunTask, Standing, aside_name, draft_name
 from bundle_format.digest import Digest, parse_digest
 from bundle_format.release.model import Image, release_from_json
@@ -58,19 +60,24 @@ def blobs_to_keep(history: History, store: Store) -> Iterator[Digest]:
         yield from (source.release, source.site_file, *(backup.content for backup in receipt.backups))
         # Going back takes the backups of every change since, such as one before containers were made anew.
         yield from (backup.content for backup in history.backups_since(receipt))
-        yield from blobs_of(source.release, receipt.undertaking.images.values(), store)
+        yield from blobs_of(receipt.undertaking, store)
 
 
-def blobs_of(release: Digest, images: Iterable[Image], store: Store) -> Iterator[Digest]:
-    """The blobs of a release that a deployment with these images is made of; the release itself must be there."""
-    for image in images:
+def blobs_of(undertaking: Undertaking, store: Store) -> Iterator[Digest]:
+    """The blobs that an undertaking's deployment is made of; its release must be there."""
+    for image in undertaking.images.values():
         yield from (image.config, image.manifest, *image.layers)
-    yield from (file.digest for file in release_from_json(store.read_bytes(release)).files.values())
+    yield from (image.disk for image in undertaking.machine_images.values())
+    release = release_from_json(store.read_bytes(undertaking.source.release))
+    yield from (file.digest for file in release.files.values())
 
 
 def _remove_set_aside(undertaking: Undertaking, means: Means) -> None:
     for step in undertaking.plan.steps:
         action = step.action
+        if isinstance(action, ReplaceMachine):
+            discard(means.hypervisor(action.hypervisor), aside_name(action.machine))
+            continue
         match action:
             case Replace(standing=standing) | Remove(standing=standing) | RunTask(standing=Standing() as standing):
                 passing, grace = aside_name(standing.name), standing.grace

@@ -7,10 +7,14 @@ from pathlib import Path
 from threading import Event
 from typing import Protocol
 
+from agent.machines.materials import Materials
+from agent.machines.state import KnownDisk
 from agent.state import ContainerState
 from agent.targets.engine import Engine, LogLine
+from agent.targets.hypervisor import Hypervisor
 from bundle_format.errors import FlotoError, TargetError
 from bundle_format.progress import Progress
+from bundle_format.release.deployment import Host
 from bundle_format.store import Store
 
 HIDDEN = "[secret]"
@@ -51,26 +55,61 @@ class Redactor:
 
 
 @dataclass(frozen=True, slots=True)
+class Machinery:
+    """What steps for machines are done with besides; `connect` reaches a host's engine, or raises TargetError."""
+
+    hypervisors: Mapping[str, Hypervisor]
+    connect: Callable[[str], Engine]
+    materials: Callable[[Host], Materials]
+    remember_disk: Callable[[KnownDisk], None]
+
+
+@dataclass(frozen=True, slots=True)
 class Means:
-    """What the steps of one transaction are done with; `stop` is set when the person asks to stop."""
+    """What the steps of one transaction are done with; `stop` is set when the person asks to stop.
+
+    `engines` of machines come and go while these are made and started anew.
+    """
 
     transaction: str
-    engines: Mapping[str, Engine]
+    engines: dict[str, Engine]
     store: Store
     clock: Clock
     progress: Progress
     redact: Redactor
     outputs: Path
     stop: Event = field(default_factory=Event)
+    machinery: Machinery | None = None
 
     def engine(self, host: str) -> Engine:
-        """The engine of a host; TargetError if it could not be reached."""
-        try:
-            return self.engines[host]
-        except KeyError:
-            raise TargetError(
-                f"{host}: the engine cannot be reached", "Bring it back, then: floto-agent resume"
-            ) from None
+        """The engine of a host; TargetError if it cannot be reached."""
+        if host not in self.engines:
+            if self.machinery is None:
+                raise TargetError(f"{host}: the engine cannot be reached", "Bring it back, then: floto-agent resume")
+            self.engines[host] = self.machinery.connect(host)
+        return self.engines[host]
+
+    def forget_engine(self, host: str) -> None:
+        """Let go of an engine whose machine is about to lose its power."""
+        engine = self.engines.pop(host, None)
+        if engine:
+            engine.close()
+
+    def hypervisor(self, name: str) -> Hypervisor:
+        """A hypervisor; TargetError if it could not be reached."""
+        if self.machinery is None or name not in self.machinery.hypervisors:
+            raise TargetError(f"hypervisor {name} cannot be reached", "Bring it back, then: floto-agent resume")
+        return self.machinery.hypervisors[name]
+
+    def materials(self, host: Host) -> Materials:
+        """What the machine of a host gets from its site."""
+        assert self.machinery is not None
+        return self.machinery.materials(host)
+
+    def remember_disk(self, disk: KnownDisk) -> None:
+        """Keep that this site has a data disk, and where."""
+        assert self.machinery is not None
+        self.machinery.remember_disk(disk)
 
     def pause(self, seconds: float) -> None:
         """Wait; StoppedError when the person asks to stop."""

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from agent.applying.health import LAST_LINES
+from agent.applying.machines import MachineReadying, make_machine_ready
 from agent.applying.means import Means
 from agent.labels import labels_of
 from agent.steps import CreateNetwork, CreateVolume, Discard, DoHostStep, Draft, LoadImages, draft_name
@@ -17,11 +18,14 @@ from bundle_format.release.deployment import Container, Deployment
 ALREADY = "already"
 """The result of a step that somebody else has done: it is not ours to take back."""
 
-Readying = LoadImages | DoHostStep | CreateNetwork | CreateVolume | Draft | Discard
+Readying = LoadImages | DoHostStep | CreateNetwork | CreateVolume | Draft | Discard | MachineReadying
 
 
 def make_ready(action: Readying, means: Means, deployment: Deployment) -> str:
     """Do one action of the phases load and prepare, which may be done twice; ALREADY or nothing."""
+    if isinstance(action, MachineReadying):
+        make_machine_ready(action, means, deployment)
+        return ""
     engine = means.engine(action.host)
     match action:
         case LoadImages(images=names):

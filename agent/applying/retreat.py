@@ -10,10 +10,12 @@ from contextlib import suppress
 
 from agent.applying.health import await_health
 from agent.applying.journal import Course, Journal, Restored
+from agent.applying.machines import withdraw_machine
 from agent.applying.means import Means
 from agent.applying.ready import undo_host_step
 from agent.applying.runner import told
 from agent.applying.switch import restore
+from agent.machines.actions import DraftMachine, Placing
 from agent.steps import (
     Action,
     BackUp,
@@ -30,6 +32,7 @@ from agent.steps import (
     Start,
     aside_name,
     draft_name,
+    is_of_machine,
 )
 from agent.targets.engine import Engine
 from bundle_format.digest import parse_digest
@@ -49,8 +52,10 @@ def retreat(journal: Journal, means: Means, only: Collection[int] | None = None)
     """
     course = journal.course
     numbers = sorted(course.began if only is None else course.began & set(only))
-    begun = [(number, course.undertaking.plan.steps[number].action) for number in numbers]
+    all_begun = [(number, course.undertaking.plan.steps[number].action) for number in numbers]
     faults: dict[str, FlotoError] = {}
+    gone = _withdraw_machines([action for _, action in reversed(all_begun)], means, faults)
+    begun = [(n, action) for n, action in all_begun if action.host not in gone and not is_of_machine(action)]
 
     def sweep(undo: Undo, steps: Sequence[tuple[int, Action]]) -> None:
         for number, action in steps:
@@ -76,6 +81,28 @@ def retreat(journal: Journal, means: Means, only: Collection[int] | None = None)
     sweep(lambda _, action, engine: _await_old(action, engine, means), begun)
     if faults:
         raise _stuck(course, faults)
+
+
+def _withdraw_machines(actions: Sequence[Action], means: Means, faults: dict[str, FlotoError]) -> set[str]:
+    """Bring back the machines that stood, side by side, placings before drafts; the hosts to leave alone then."""
+    by_host: dict[str, list[Placing | DraftMachine]] = {}
+    for action in actions:
+        if isinstance(action, Placing | DraftMachine):
+            by_host.setdefault(action.host, []).append(action)
+    gone = set[str]()
+
+    def withdraw(host: str) -> None:
+        try:
+            for action in by_host[host]:
+                if not withdraw_machine(action, means):
+                    gone.add(host)
+        except FlotoError as error:
+            faults[host] = error
+
+    with ThreadPoolExecutor(max(1, min(len(by_host), HOSTS_AT_ONCE)), "retreat") as pool:
+        for done in [pool.submit(withdraw, host) for host in by_host]:
+            done.result()
+    return gone
 
 
 def _withdraw(action: Action, engine: Engine, means: Means, result: str) -> None:

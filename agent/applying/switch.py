@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from agent.applying.health import LAST_LINES, await_health
+from agent.applying.machines import place_machine
 from agent.applying.means import Means
+from agent.machines.actions import Placing
 from agent.steps import (
     BackUp,
     Create,
@@ -24,7 +26,7 @@ from bundle_format.digest import Digest
 from bundle_format.errors import TargetError
 from bundle_format.pieces import stream_of
 
-Switching = Create | Replace | Start | Restart | Remove | RunTask | BackUp | Restore
+Switching = Create | Replace | Start | Restart | Remove | RunTask | BackUp | Restore | Placing
 
 ONCE = (BackUp, Restore, RunTask)
 """What is not done again where the journal says that it was done; all else is, in case the engine fell over since."""
@@ -32,6 +34,9 @@ ONCE = (BackUp, Restore, RunTask)
 
 def switch(action: Switching, means: Means) -> str:
     """Do one action of the phase switch and see that it took; the digest of a backup's content, else nothing."""
+    if isinstance(action, Placing):
+        place_machine(action, means)
+        return ""
     engine = means.engine(action.host)
     match action:
         case Create(container=name) | Replace(container=name):

@@ -11,10 +11,10 @@ from agent.applying.means import Means
 from agent.applying.ready import Readying, make_ready
 from agent.applying.retreat import retreat
 from agent.applying.runner import StepsFailedError, run_steps, told
-from agent.applying.switch import ONCE, Switching, switch
+from agent.applying.switch import ONCE, switch
 from agent.folder import Folder
 from agent.history import Outcome, Receipt, Source, keep_receipt
-from agent.steps import Action, Create, Phase, Replace, Restart, Start, Step, phase_of
+from agent.steps import Action, Create, Phase, Replace, Restart, Start, Step
 from bundle_format.errors import FlotoError, LockedError, NeedsPersonError, PreflightError, RolledBackError
 from bundle_format.release.deployment import Deployment
 
@@ -43,15 +43,17 @@ class Transaction:
         self._conduct = conduct
         self._remember = remember
         self._undertaking = journal.course.undertaking
+        self._deployment: Deployment | None = None
 
     def go(self, deployment: Deployment, stage: Callable[[], None]) -> Receipt:
         """All phases; RolledBackError when it failed and was taken back, NeedsPersonError when a person must look."""
+        self._deployment = deployment
         try:
             self._enter(Phase.STAGE)
             stage()
             for phase in (Phase.LOAD, Phase.PREPARE):
                 self._enter(phase)
-                self._run(phase, lambda action: self._make_ready(action, deployment))
+                self._run(phase, self._make_ready)
             self._check_window()
             self._enter(Phase.SWITCH)
             self._switch()
@@ -112,7 +114,7 @@ class Transaction:
             act,
             at_once=self._conduct.at_once,
             go_on=self._undertaking.on_failure == "continue" and phase is Phase.SWITCH,
-            skip=lambda number: number in did and isinstance(steps[number].action, ONCE),
+            skip=lambda number: number in did and (steps[number].late or isinstance(steps[number].action, ONCE)),
         )
 
     def _gate(self) -> None:
@@ -163,17 +165,18 @@ class Transaction:
                 "Images are loaded by now: apply again in the next window, it will take less time.",
             )
 
-    def _make_ready(self, action: Action, deployment: Deployment) -> str:
-        assert isinstance(action, Readying)
-        return make_ready(action, self._means, deployment)
+    def _make_ready(self, action: Action) -> str:
+        assert isinstance(action, Readying) and self._deployment is not None
+        return make_ready(action, self._means, self._deployment)
 
     def _do_switch(self, action: Action) -> str:
-        assert isinstance(action, Switching)
+        if isinstance(action, Readying):
+            return self._make_ready(action)
         return switch(action, self._means)
 
     def _steps(self, phase: Phase) -> Iterator[tuple[int, Step]]:
         steps = enumerate(self._undertaking.plan.steps)
-        return ((number, step) for number, step in steps if phase_of(step.action) is phase)
+        return ((number, step) for number, step in steps if step.phase is phase)
 
     def _enter(self, phase: Phase) -> None:
         self._journal.write(Entered(phase=phase, at=int(self._means.clock.time())))

@@ -15,6 +15,7 @@ from agent.folder import Folder, open_folder
 from agent.history import Backup, Receipt, Source, read_history
 from agent.intent import Keeper, from_store
 from agent.labels import Adopted, Owner
+from agent.machines.materials import Workshop
 from agent.observe import at_once
 from agent.planning.view import Wishes
 from agent.targets.engine import Engine
@@ -39,7 +40,7 @@ class Site:
     def keeper(self, terminal: Terminal | None) -> Keeper:
         """Where secrets come from; nobody is asked for them without a terminal."""
         ask = terminal.secret if terminal and sys.stdin.isatty() else None
-        return Keeper(self.folder.key(), os.environ, ask)
+        return Keeper(self.folder.key(), os.environ, ask, Workshop(self.folder.machines, time.time))
 
     def learn(self, bundle: Bundle) -> None:
         """Keep the root documents that a bundle brought: keys that they take away are dead from now on."""
@@ -101,7 +102,7 @@ def engines_of(
     engines: dict[str, Engine] = {}
     silent: dict[str, str] = {}
     with ExitStack() as opened:
-        for host, engine in at_once(lambda host: _connected(host, owner), hosts.values()):
+        for host, engine in at_once(lambda host: connected(host, owner), hosts.values()):
             if isinstance(engine, str):
                 silent[host.name] = engine
             else:
@@ -137,7 +138,8 @@ def wishes_of(arguments: Namespace, *, anew: frozenset[str] = frozenset(), resto
     return Wishes(only=only, unprotect=unprotect, anew=anew, restore=restore, adopt=frozenset(arguments.adopt))
 
 
-def _connected(host: Host, owner: Owner) -> Engine | str:
+def connected(host: Host, owner: Owner) -> Engine | str:
+    """The engine of a host, or what was wrong with it."""
     from agent.targets.docker.engine import DockerEngine
 
     if host.access is None:

@@ -32,6 +32,7 @@ EXAMPLES = """\
   floto-agent trust show
   floto-agent trust update root-2.floto-root    (bundles bring new root documents by themselves)
   floto-agent trust update krakow.floto-permit  (leave to go back, from the makers)
+  floto-agent trust hypervisor default --site site.toml
 """
 
 
@@ -50,9 +51,19 @@ def _configure(parser: ArgumentParser) -> None:
     for verb in (enrol, show, update):
         verb.add_argument("--json", action="store_true", help="say it for a script")
         add_state_option(verb)
+    machines = verbs.add_parser("hypervisor", help="believe a hypervisor's certificate, once it was compared")
+    machines.add_argument("name", help="as in [hypervisors.NAME] of the site's file")
+    machines.add_argument("--thumbprint", metavar="HEX", help="SHA-256, as its console shows it: then nobody is asked")
+    machines.add_argument("--site", type=Path, default=Path("site.toml"), metavar="FILE", help="default: ./site.toml")
+    machines.set_defaults(act=None)
+    add_state_option(machines)
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
+    if arguments.act is None:
+        from agent.cli.hypervisor import enrol
+
+        return enrol(arguments, terminal)
     folder = TrustFolder(state_of(arguments), FLOOR)
     trust: Trust = arguments.act(arguments, terminal, folder)
     if arguments.json:

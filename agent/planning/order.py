@@ -17,6 +17,12 @@ class Entry:
     bytes: int = 0
     seconds: int = 0
     downtime: int = 0
+    late: bool = False
+
+    @property
+    def phase(self) -> Phase:
+        """In which phase it is done."""
+        return Phase.SWITCH if self.late else phase_of(self.action)
 
 
 def ordered(entries: Mapping[str, Entry]) -> tuple[Step, ...]:
@@ -24,7 +30,7 @@ def ordered(entries: Mapping[str, Entry]) -> tuple[Step, ...]:
     keys: list[str] = []
     place = {key: number for number, key in enumerate(entries)}
     for phase in Phase:
-        chosen = {key: entry for key, entry in entries.items() if phase_of(entry.action) is phase}
+        chosen = {key: entry for key, entry in entries.items() if entry.phase is phase}
         sorter = TopologicalSorter({key: entry.needs & chosen.keys() for key, entry in chosen.items()})
         sorter.prepare()
         while sorter.is_active():
@@ -52,4 +58,5 @@ def _step(entry: Entry, numbers: Mapping[str, int]) -> Step:
         bytes=entry.bytes,
         seconds=entry.seconds,
         downtime=entry.downtime,
+        late=entry.late,
     )

@@ -1,12 +1,15 @@
 """(Deployment, state) -> Plan: pure, no clock; every step says why."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from graphlib import CycleError
 
 from agent.history import History
 from agent.planning.adoption import adopting, with_adopted
 from agent.planning.changes import container_entries, task_entries
 from agent.planning.grounds import host_step_entries, image_entries, network_entries, volume_entries
+from agent.planning.machine_obstacles import machine_obstacles
+from agent.planning.machines import after_machines, machine_entries, waking_entries, with_machines
 from agent.planning.obstacles import obstacles
 from agent.planning.order import Entry, circle, ordered
 from agent.planning.removals import leftover_entries, removal_entries
@@ -31,17 +34,19 @@ def make_plan(
     `history` tells which tasks have run and what protects a container that the release no longer has; `sizes` of blobs
     make the estimates better. What stands in the way is told as obstacles, all of them.
     """
-    view = with_adopted(View(deployment, state, history or History(), wishes or Wishes(), sizes or {}))
-    entries = _entries(view)
-    hindered = tuple(obstacles(view, entries))
+    before = with_adopted(View(deployment, state, history or History(), wishes or Wishes(), sizes or {}))
+    machines = dict(machine_entries(before))
+    view = replace(before, state=with_machines(state, machines))
+    entries = after_machines(_entries(view, machines))
+    hindered = (*machine_obstacles(before, entries), *obstacles(view, entries))
     try:
         return Plan(steps=ordered(entries), notices=tuple(_notices(view)), obstacles=hindered)
     except CycleError as error:
         return Plan(notices=tuple(_notices(view)), obstacles=(*hindered, circle(error)))
 
 
-def _entries(view: View) -> dict[str, Entry]:
-    entries: dict[str, Entry] = {}
+def _entries(view: View, machines: Mapping[str, Entry]) -> dict[str, Entry]:
+    entries = dict(machines)
     for host in view.hosts:
         for make in (
             leftover_entries,
@@ -54,6 +59,7 @@ def _entries(view: View) -> dict[str, Entry]:
         ):
             for key, entry in make(view, host):
                 entries.setdefault(key, entry)
+    entries |= dict(waking_entries(view, entries))
     entries |= dict(image_entries(view, entries))
     entries |= dict(backup_entries(view, entries))
     entries |= dict(restore_entries(view, entries))

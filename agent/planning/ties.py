@@ -37,7 +37,7 @@ def tied(view: View, entries: Mapping[str, Entry]) -> dict[str, Entry]:
     """The entries, each with the keys of those that end before it."""
     leaving = tuple(_leaving(view, entries))
     return {
-        key: replace(entry, needs=frozenset(_needs(view, entries, leaving, entry)) - {key})
+        key: replace(entry, needs=(entry.needs | frozenset(_needs(view, entries, leaving, entry))) - {key})
         for key, entry in entries.items()
     }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from agent.machines.actions import DraftMachine
 from agent.preflight import Findings
 from agent.steps import Action, Draft, LoadImages, Obstacle, Plan, Step
 from bundle_format.shown.sizes import size_text
@@ -22,12 +23,17 @@ _VERBS = {
     "backup": "back up volume",
     "restore": "set back volume",
     "discard": "discard",
+    "disk": "create data disk",
+    "create-machine": "create machine",
+    "replace-machine": "replace machine",
+    "change-machine": "change machine",
+    "discard-machine": "discard machine",
 }
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """The plan; drafts are left out, for they are how and not what."""
-    steps = [step for step in plan.steps if not isinstance(step.action, Draft)]
+    steps = [step for step in plan.steps if not isinstance(step.action, Draft | DraftMachine)]
     for host in dict.fromkeys(step.action.host for step in steps):
         yield f"host {host}"
         for step in steps:
@@ -62,7 +68,7 @@ def _step_line(step: Step) -> str:
 def _about(action: Action) -> str:
     if isinstance(action, LoadImages):
         return f"{len(action.images)} image{'s' if len(action.images) > 1 else ''}"
-    for field in ("container", "task", "volume", "network", "step"):
+    for field in ("container", "task", "volume", "network", "disk", "machine", "step"):
         if hasattr(action, field):
             return str(getattr(action, field))
     raise AssertionError(action)
@@ -71,7 +77,7 @@ def _about(action: Action) -> str:
 def _total(plan: Plan) -> str:
     size, seconds = sum(step.bytes for step in plan.steps), sum(step.seconds for step in plan.steps)
     loaded = f", {size_text(size)} to load" if size else ""
-    count = sum(not isinstance(step.action, Draft) for step in plan.steps)
+    count = sum(not isinstance(step.action, Draft | DraftMachine) for step in plan.steps)
     return f"{count} step{'s' if count > 1 else ''}{loaded}, about {time_text(seconds)}"
 
 

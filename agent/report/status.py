@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from agent.history import Receipt
 from agent.labels import Owner
+from agent.machines.actions import DraftMachine
 from agent.planning.view import is_well
 from agent.state import ContainerState, DiskUse, SiteState
 from agent.steps import Draft, Plan
@@ -198,11 +199,14 @@ def _unmanaged(state: SiteState, owner: Owner) -> dict[str, tuple[str, ...]]:
     return {host: names for host, names in foreign.items() if names}
 
 
+_SUBJECTS = ("container", "task", "volume", "network", "disk", "machine", "step")
+
+
 def _drift(plan: Plan) -> Iterator[str]:
     for step in plan.steps:
-        if not isinstance(step.action, Draft):
+        if not isinstance(step.action, Draft | DraftMachine):
             fields = step.action.model_dump()
-            about = next((fields[key] for key in ("container", "task", "volume", "network") if key in fields), "images")
+            about = next((fields[key] for key in _SUBJECTS if key in fields), "images")
             yield f"{step.action.host}: {about}: {'; '.join(step.why)}"
     yield from (obstacle.message for obstacle in plan.obstacles)
 

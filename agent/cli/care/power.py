@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 
 from agent.applying.means import Means
-from agent.care import in_order
+from agent.care import in_order, wake
 from agent.cli.care.volume import held
 from agent.cli.places import add_state_option
 from agent.history import Placed
@@ -23,11 +23,17 @@ def configure(parser: ArgumentParser) -> None:
     add_state_option(parser)
 
 
-def act_on(arguments: Namespace, terminal: Terminal, act: Act) -> ExitCode:
-    """Do `act` on the containers that the arguments name, while no other agent changes anything."""
-    with held(arguments, terminal) as site:
+def act_on(arguments: Namespace, terminal: Terminal, act: Act, *, machines: bool = False) -> ExitCode:
+    """Do `act` on the containers that the arguments name, while no other agent changes anything.
+
+    `machines`: those that they are on are started before, if they have no power.
+    """
+    with held(arguments, terminal, machines=machines) as site:
         containers = site.receipt.undertaking.containers
         names = in_order(containers, arguments.names)
+        if machines:
+            hosts = {containers[name].host for name in names}
+            wake(site.means, site.state, [site.receipt.undertaking.hosts[host] for host in sorted(hosts)])
         act(site.means, containers, names)
     terminal.say(f"done: {', '.join(names)}")
     return ExitCode.DONE

@@ -12,7 +12,7 @@ from bundle_format.terminal import Terminal, Verb
 
 EXAMPLES = """\
   floto-agent start front
-  floto-agent start server      (all of a host)
+  floto-agent start server      (all of a host, its machine first)
 """
 
 
@@ -20,7 +20,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     def act(means: Means, containers: Mapping[str, Placed], names: tuple[str, ...]) -> None:
         start(means, containers, names)
 
-    return act_on(arguments, terminal, act)
+    return act_on(arguments, terminal, act, machines=True)
 
 
 VERB = Verb(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from agent.applying.means import Means, Redactor
 from agent.cli.changes.carrying import settle_before
 from agent.cli.changes.stopping import WallClock, stoppable
+from agent.cli.machinery import hypervisors_of, machinery_of
 from agent.cli.places import add_state_option
 from agent.cli.site import engines_of, installed, owner_of, secrets_of, site_of
 from agent.history import Receipt
@@ -35,16 +36,20 @@ def add_volume_options(parser: ArgumentParser) -> None:
 
 
 @contextmanager
-def held(arguments: Namespace, terminal: Terminal) -> Iterator[Held]:
-    """Hold the site for as long as the block lasts."""
+def held(arguments: Namespace, terminal: Terminal, *, machines: bool = False) -> Iterator[Held]:
+    """Hold the site for as long as the block lasts; `machines`: its hypervisors, too."""
     site = site_of(arguments)
     with site.folder.held(), stoppable() as stop:
         settle_before(site, arguments, terminal)
         receipt = installed(site)
         undertaking = receipt.undertaking
         owner = owner_of(undertaking.source)
-        with engines_of(undertaking.hosts, owner, undertaking.adopted) as (engines, silent):
-            for why in silent.values():
+        accesses = undertaking.hypervisors if machines else {}
+        with (
+            hypervisors_of(accesses, owner, site, site.keeper(terminal)) as (hypervisors, mute),
+            engines_of(undertaking.hosts, owner, undertaking.adopted) as (engines, silent),
+        ):
+            for why in (*mute.values(), *silent.values()):
                 terminal.warn(f"warning: {why}")
             means = Means(
                 transaction=undertaking.transaction,
@@ -55,5 +60,8 @@ def held(arguments: Namespace, terminal: Terminal) -> Iterator[Held]:
                 redact=Redactor(secrets_of(site, undertaking.source)),
                 outputs=site.folder.tasks,
                 stop=stop,
+                machinery=machinery_of(hypervisors, undertaking.hosts, owner, site, undertaking.adopted)
+                if hypervisors
+                else None,
             )
-            yield Held(receipt, owner, observe(engines, silent), means)
+            yield Held(receipt, owner, observe(engines, silent, None, hypervisors, mute), means)

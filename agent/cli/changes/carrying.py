@@ -13,8 +13,10 @@ from agent.applying.settle import settle
 from agent.applying.transaction import Conduct, Remember
 from agent.cli.changes.outlook import Outlook
 from agent.cli.changes.stopping import WallClock, stoppable
+from agent.cli.machinery import hypervisors_of, machinery_of, used
 from agent.cli.site import Site, engines_of, owner_of, secrets_of
 from agent.history import Operation, Receipt, Source, Undertaking
+from agent.steps import is_of_machine
 from bundle_format import __version__
 from bundle_format.errors import ExitCode, NeedsPersonError, RolledBackError
 from bundle_format.terminal import Terminal
@@ -55,7 +57,12 @@ def settle_now(site: Site, arguments: Namespace, terminal: Terminal, *, back: bo
         @contextmanager
         def equip(undertaking: Undertaking) -> Iterator[Means]:
             owner = owner_of(undertaking.source)
-            with engines_of(undertaking.reached, owner, undertaking.adopted) as (engines, _):
+            on_machines = any(is_of_machine(step.action) for step in undertaking.plan.steps)
+            accesses = undertaking.hypervisors if on_machines else {}
+            with (
+                hypervisors_of(accesses, owner, site, site.keeper(terminal)) as (hypervisors, _),
+                engines_of(undertaking.reached, owner, undertaking.adopted) as (engines, _),
+            ):
                 yield Means(
                     transaction=undertaking.transaction,
                     engines=engines,
@@ -65,6 +72,9 @@ def settle_now(site: Site, arguments: Namespace, terminal: Terminal, *, back: bo
                     redact=Redactor(secrets_of(site, undertaking.source)),
                     outputs=site.folder.tasks,
                     stop=stop,
+                    machinery=machinery_of(hypervisors, undertaking.reached, owner, site, undertaking.adopted)
+                    if on_machines
+                    else None,
                 )
 
         receipt = settle(site.folder, equip, _conduct(arguments), _remember(site, course.undertaking), back=back)
@@ -94,6 +104,15 @@ def carry_out(
             redact=Redactor(outlook.intent.secrets),
             outputs=site.folder.tasks,
             stop=stop,
+            machinery=machinery_of(
+                outlook.hypervisors,
+                outlook.intent.deployment.hosts,
+                owner_of(outlook.intent.source),
+                site,
+                outlook.view.adopted,
+            )
+            if outlook.hypervisors
+            else None,
         )
         receipt = _apply(site, outlook, arguments, means, operation)
     terminal.say("\n".join(_outcome(receipt)))
@@ -121,6 +140,7 @@ def _apply(site: Site, outlook: Outlook, arguments: Namespace, means: Means, ope
         only=tuple(sorted(getattr(arguments, "only", ()))),
         adopted=outlook.view.adopted,
         before=current.undertaking.hosts if current else {},
+        hypervisors=used(intent.hypervisors, intent.deployment.hosts.values()),
     )
     return apply(
         undertaking,

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from agent.cli.machinery import hypervisors_of, used
 from agent.cli.site import Site, engines_of
 from agent.history import History, read_history
 from agent.intent import Intent
@@ -18,6 +19,7 @@ from agent.preflight import Findings, Staging, preflight
 from agent.report.plan import finding_lines, plan_lines
 from agent.steps import Plan
 from agent.targets.engine import Engine
+from agent.targets.hypervisor import Hypervisor
 from bundle_format.errors import FlotoError, PreflightError
 from bundle_format.release.deployment import Deployment
 from bundle_format.terminal import Terminal
@@ -29,7 +31,8 @@ class Outlook:
 
     intent: Intent
     history: History
-    engines: Mapping[str, Engine]
+    engines: dict[str, Engine]
+    hypervisors: Mapping[str, Hypervisor]
     view: View
     plan: Plan
     findings: Findings
@@ -82,15 +85,20 @@ def outlook_of(site: Site, intent: Intent, wishes: Wishes) -> Iterator[Outlook]:
         for host, made in {**before, **deployment.hosts}.items()
         if not wishes.only or host in _hosts_of(intent, wishes)
     }
-    with engines_of(chosen, Owner(source.product, source.site)) as (engines, silent):
-        state = observe(engines, silent, deployment)
+    owner = Owner(source.product, source.site)
+    accesses = used(intent.hypervisors, (host for host in chosen.values() if host.name in deployment.hosts))
+    with (
+        hypervisors_of(accesses, owner, site, intent.keeper) as (hypervisors, mute),
+        engines_of(chosen, owner) as (engines, silent),
+    ):
+        state = observe(engines, silent, deployment, hypervisors, mute)
         view = with_adopted(View(deployment, state, history, wishes, intent.sizes))
         for engine in engines.values():
             engine.adopt(view.adopted)
         plan = make_plan(deployment, state, history, wishes, intent.sizes)
         free = shutil.disk_usage(site.folder.root).free
         findings = preflight(view, plan, Staging(intent.missing, free, str(site.folder.root)))
-        yield Outlook(intent, history, engines, view, plan, findings)
+        yield Outlook(intent, history, engines, hypervisors, view, plan, findings)
 
 
 def _hosts_of(intent: Intent, wishes: Wishes) -> set[str]:
