@@ -149,7 +149,7 @@ def _settings(container: Json) -> Settings:
         cpu_millis=host["NanoCpus"] // 1_000_000,
         privileged=host["Privileged"],
         read_only=host["ReadonlyRootfs"],
-        auto_remove=host["AutoRemove"],
+        auto_remove=host.get("AutoRemove", False),
         networks=tuple(sorted(container["NetworkSettings"].get("Networks") or ())),
         mounts=tuple(sorted([*_mounts(host), *map(_bound, host.get("Binds") or ())])),
     )
