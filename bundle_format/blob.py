@@ -2,15 +2,17 @@
 
 import hashlib
 import threading
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeVar
 
 from bundle_format.digest import Digest, hex_of
 from bundle_format.errors import DamageError
 from bundle_format.layout.frames import FRAME, Frame, PackedFrame, unpack
 from bundle_format.parallel import Workers
 from bundle_format.pieces import stream_of
+
+Output = TypeVar("Output")
 
 _KEPT = 4
 
@@ -27,11 +29,15 @@ class FrameSource(Protocol):
     """Where a blob's frames lie: `frames` says what each must be, numbers count from the blob's first."""
 
     @property
+    def in_any_order(self) -> bool:
+        """Whether frames may be read in any order, several at once; a pipe, or a stick, wants them one by one."""
+
+    @property
     def frames(self) -> Sequence[Frame]:
         """The blob's part of a frame table."""
 
     def read(self, number: int) -> bytes:
-        """What lies where the frame should; called in the order of the frames, but by `read_at`."""
+        """What lies where the frame should; but for `in_any_order` and `read_at` called in the order of the frames."""
 
     def verified(self, number: int, content: bytes) -> bytes:
         """`content`, or else what another copy has, if it is the frame's stored bytes; DamageError otherwise."""
@@ -58,22 +64,13 @@ class FramedBlob:
     def __exit__(self, *_: object) -> None:
         self._close()
 
-    def packed(self) -> Iterator[PackedFrame]:
+    def packed(self) -> Generator[PackedFrame]:
         """The frames with their stored bytes, in order, read ahead in parallel."""
-
-        def checked(number_and_content: tuple[int, bytes]) -> PackedFrame:
-            number, content = number_and_content
-            return PackedFrame(self.frames[number], self._source.verified(number, content))
-
-        return self._pool.in_order(checked, self._contents())
+        return self._each(lambda number, content: PackedFrame(self.frames[number], self._verified(number, content)))
 
     def raw(self) -> Generator[bytes]:
         """The raw content of each frame in order; the last comes only once the whole blob's digest was right."""
-
-        def unpacked(number_and_content: tuple[int, bytes]) -> bytes:
-            return self._unpacked(*number_and_content)
-
-        return proven(self.blob, self._pool.in_order(unpacked, self._contents()))
+        return proven(self.blob, self._each(self._unpacked))
 
     def read_all(self, limit: int) -> bytes:
         """The whole of a small blob; DamageError when it has more than `limit` bytes."""
@@ -98,11 +95,19 @@ class FramedBlob:
         """The raw bytes as a stream; closing it closes the blob."""
         return stream_of(self.raw(), self._close)
 
-    def _contents(self) -> Iterator[tuple[int, bytes]]:
-        return ((number, self._source.read(number)) for number in range(len(self.frames)))
+    def _each(self, work: Callable[[int, bytes], Output]) -> Generator[Output]:
+        """`work` on the number and what lies there of each frame, in parallel, in their order."""
+        numbers = range(len(self.frames))
+        if self._source.in_any_order:
+            return self._pool.in_order(lambda number: work(number, self._source.read(number)), numbers)
+        contents = ((number, self._source.read(number)) for number in numbers)
+        return self._pool.in_order(lambda numbered: work(*numbered), contents)
+
+    def _verified(self, number: int, content: bytes) -> bytes:
+        return self._source.verified(number, content)
 
     def _unpacked(self, number: int, content: bytes) -> bytes:
-        return unpack(self._source.verified(number, content), self.frames[number].raw)
+        return unpack(self._verified(number, content), self.frames[number].raw)
 
     def _remembered(self, number: int) -> bytes:
         with self._recent_lock:

@@ -1,12 +1,35 @@
 """What it takes for a file to be there after the power failed."""
 
 import contextlib
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from bundle_format.errors import FlotoError
+
+_STEP = 16 << 20
+
+
+class EagerFile(io.FileIO):
+    """A file, written from its beginning to its end, whose bytes are on their way to the disk while it is written.
+
+    So what makes it durable in the end waits for little, and the disk works while processors do.
+    """
+
+    _written = 0
+    _begun = 0
+
+    def write(self, content: bytes | memoryview) -> int:  # type: ignore[override]
+        """Write as any FileIO does: perhaps fewer bytes than given, and how many."""
+        written = super().write(content)
+        self._written += written
+        if self._written - self._begun >= _STEP and hasattr(os, "posix_fadvise"):
+            # Linux begins to write what is said to be of no more need; it forgets only what was on the disk before.
+            os.posix_fadvise(self.fileno(), self._begun, self._written - self._begun, os.POSIX_FADV_DONTNEED)
+            self._begun = self._written
+        return written
 
 
 def sync_folder(folder: Path) -> None:
@@ -38,7 +61,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     check_place(path)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as stream:
+        with io.BufferedWriter(cast(io.RawIOBase, EagerFile(partial, "wb"))) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())

@@ -200,6 +200,8 @@ class Bundle:
 class _EntryFrames:
     """The frames of one entry of the index, counted from its first."""
 
+    in_any_order = False
+
     def __init__(self, bundle: Bundle, entry: Entry) -> None:
         self._bundle = bundle
         self._entry = entry

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from bundle_format.blob import Blob, FramedBlob, proven
 from bundle_format.digest import Digest, digest_of, hex_of, parse_digest
-from bundle_format.durable import sync_folder
+from bundle_format.durable import EagerFile, sync_folder
 from bundle_format.errors import DamageError, MissingError, PreflightError
 from bundle_format.layout.blobfile import open_blob_file, tail_of
 from bundle_format.layout.frames import CODEC, Frame, PackedFrame, cut, pack, unpack
@@ -160,7 +160,7 @@ class _Incoming:
             self._folder.mkdir(parents=True, exist_ok=True)
             descriptor, name = tempfile.mkstemp(dir=self._folder)
             self._path = Path(name)
-            self._file = os.fdopen(descriptor, "wb", buffering=0)
+            self._file = EagerFile(descriptor, "wb")
             try_lock(self._file)
         return self
 

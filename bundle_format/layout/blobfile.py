@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import ClassVar
 
 from bundle_format.errors import DamageError
 from bundle_format.layout.frames import ENTRY_SIZE, Frame, parse_table, table_of
@@ -32,6 +33,7 @@ class BlobFile:
     codec: str
     frames: Sequence[Frame]
     offsets: Sequence[int]
+    in_any_order: ClassVar = True
 
     def read(self, number: int) -> bytes:
         """What lies where frame `number` should."""
