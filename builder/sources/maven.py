@@ -77,7 +77,7 @@ class MavenRepositories:
 
     def _from(self, place: "_Place", exact: Coordinates, pinned: Digest | None, task: Task) -> File:
         path = f"{exact.folder}/{exact.file_name()}"
-        checksum = ("sha256", hex_of(pinned)) if pinned else _checksum(place, path)
+        checksum = ("sha256", hex_of(pinned)) if pinned else _checksum(place, path, exact)
         for last in (False, True):
             try:
                 with place.open(path, str(exact), checksum and ":".join(checksum), task) as stream:
@@ -147,10 +147,10 @@ def _place(repository: MavenRepository, web: Web, file: MavenFile, env: Mapping[
     return _Place(repository, name, mirror.url if mirror else repository.url, login, web)
 
 
-def _checksum(place: _Place, path: str) -> tuple[str, str] | None:
+def _checksum(place: _Place, path: str, exact: Coordinates) -> tuple[str, str] | None:
     """The strongest checksum that lies beside a file: its algorithm and its hex digits."""
     for algorithm, length in _CHECKSUMS.items():
-        content = place.small(f"{path}.{algorithm}", f"the checksum of {path.rpartition('/')[2]}")
+        content = place.small(f"{path}.{algorithm}", f"the checksum of {exact}")
         found = re.match(rb"\s*([0-9a-fA-F]{%d})\b" % length, content or b"")
         if found:
             return algorithm, found[1].decode().lower()

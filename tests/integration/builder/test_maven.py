@@ -83,14 +83,16 @@ def server(repository: Repository) -> Iterator[FaultyServer]:
         yield server
 
 
-@pytest.mark.parametrize("checksum", ["sha512", "sha256", "sha1", ""])
+@pytest.mark.parametrize(
+    ("kind", "checksum"), [("tar.gz:dist", "sha512"), ("zip", "sha256"), ("deb:amd64", "sha1"), ("war", "")]
+)
 @pytest.mark.parametrize("scheme", ["http", "file"])
-def test_a_file_comes_with_whatever_checksum(
-    repository: Repository, server: FaultyServer, tmp_path: Path, scheme: str, checksum: str
+def test_a_file_of_any_kind_comes_with_whatever_checksum(
+    repository: Repository, server: FaultyServer, tmp_path: Path, scheme: str, kind: str, checksum: str
 ) -> None:
-    repository.deploy("com.acme.web:app:1.0:tar.gz:dist", checksum=checksum)
+    repository.deploy(f"com.acme.web:app:1.0:{kind}", checksum=checksum)
     client = Client(tmp_path / "client", server.url if scheme == "http" else repository.root.as_uri())
-    fetched = client.fetch("com.acme.web:app:1.0:tar.gz:dist")
+    fetched = client.fetch(f"com.acme.web:app:1.0:{kind}")
     assert fetched.file.digest == digest_of(JAR)
     assert client.store.read_bytes(fetched.file.digest) == JAR
 
@@ -171,22 +173,23 @@ def test_faults_that_pass_are_survived(
 
 
 @pytest.mark.parametrize(
-    ("fault", "message"),
+    ("path", "fault", "message"),
     [
-        (401, "answers 401"),
-        (403, "answers 403"),
-        (404, r"com\.acme:app:1\.0:jar is in no repository"),
-        (500, r"answers 500 .*tried 3 times"),
-        ("stall", "went silent"),
-        ("wrong", r"other content than its checksum says \(sha1 is"),
+        ("jar$", 401, "answers 401"),
+        ("jar$", 403, "answers 403"),
+        ("jar$", 404, r"com\.acme:app:1\.0:jar is in no repository"),
+        ("jar$", 500, r"answers 500 .*tried 3 times"),
+        ("jar$", "stall", "went silent"),
+        ("jar.sha1$", "cut", r"broke off .*tried 3 times"),
+        ("jar$", "wrong", r"other content than its checksum says \(sha1 is"),
     ],
 )
 def test_faults_that_stay_are_told_and_the_store_stays_sound(
-    repository: Repository, server: FaultyServer, tmp_path: Path, fault: Fault, message: str
+    repository: Repository, server: FaultyServer, tmp_path: Path, path: str, fault: Fault, message: str
 ) -> None:
     repository.deploy(APP)
     client = Client(tmp_path / "client", server.url)
-    server.faults["app-1.0.jar$"] = [fault] * 9
+    server.faults[f"app-1.0.{path}"] = [fault] * 9
     with pytest.raises(DefinitionError, match=message) as caught:
         client.fetch(APP)
     assert "com.acme:app:1.0" in caught.value.message
