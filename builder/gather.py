@@ -48,7 +48,7 @@ def gather(
             gathered=gathered,
             contents=contents,
             engine_images=EngineImages(surroundings, outside, resolution, gathered, contents),
-            machine_images=MachineImages(surroundings, contents, gathered.artifacts),
+            machine_images=MachineImages(surroundings, contents, gathered),
             layers={layer.diff_id: layer for remote in resolution.remote.values() for layer in remote.layers},
             progress=off.heard_by(progress),
         )
@@ -84,9 +84,7 @@ class _Gathering:
             case "remote":
                 self._remote(first)
             case "machine":
-                recipe = self.evaluation.machine_images[first.name]
-                image = self.machine_images.gather(first.name, recipe, self.progress)
-                self.gathered.machine_images[first.name] = image
+                self.machine_images.gather(first.name, self.evaluation.machine_images[first.name], self.progress)
             case _:
                 self._images({one.name: self.evaluation.images[one.name] for one in wanted})
 

@@ -69,6 +69,5 @@ def _dependencies(evaluation: Evaluation, lock: Lock) -> Iterator[dict[str, Any]
 
 def _tools(gathered: Gathered) -> list[dict[str, Any]]:
     return [
-        {"name": f"image {name}", "annotations": dict(sorted(tools.items()))}
-        for name, tools in sorted(gathered.tools.items())
+        {"name": made, "annotations": dict(sorted(tools.items()))} for made, tools in sorted(gathered.tools.items())
     ]

@@ -116,13 +116,13 @@ class EngineImages:
         builder = BuildKit.kind if self._outside.buildkit else Engine.kind
         key = context.key(builder, ids, surroundings.epoch)
         if image := self._remembered(key, tag):
-            self._gathered.tools[name] = surroundings.ledger.recall("tools", key) or {}
+            self._gathered.tools[f"image {name}"] = surroundings.ledger.recall("tools", key) or {}
             return image
         held = self._build(name, context, bases, progress)
         base_layers = self._shared(name, context, bases, held)
         source = {"kind": "build", "key": digest_of_value(key)}
         tools = {builder: self._outside.engine.version}
-        self._gathered.tools[name] = tools
+        self._gathered.tools[f"image {name}"] = tools
 
         def finish(config: Digest) -> Image:
             store, ledger, epoch = surroundings.store, surroundings.ledger, surroundings.epoch

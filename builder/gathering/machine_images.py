@@ -1,6 +1,6 @@
 """Machine images: made by packer or found as files, remembered by what they were made from."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -8,9 +8,8 @@ from typing import Any
 
 from builder.attestations.disks import packages_on
 from builder.attestations.scan import remember_disk
-from builder.gathering.surroundings import Surroundings
+from builder.gathering.surroundings import Gathered, Surroundings
 from builder.language.evaluation import ArtifactFile, Disk, MachineImageRecipe, Packer, Placed, ProjectFile
-from builder.layers.artifact import Artifact
 from builder.layers.contents import Contents
 from builder.layers.copies import copied
 from builder.layers.layer import Entry, digest_of_entries
@@ -33,9 +32,9 @@ class MachineImages:
 
     surroundings: Surroundings
     contents: Contents
-    artifacts: Mapping[str, Artifact]
+    gathered: Gathered
 
-    def gather(self, name: str, recipe: MachineImageRecipe, progress: Progress) -> MachineImage:
+    def gather(self, name: str, recipe: MachineImageRecipe, progress: Progress) -> None:
         """One machine image; DefinitionError, naming it, where it cannot be had."""
         store, ledger = self.surroundings.store, self.surroundings.ledger
         try:
@@ -50,7 +49,10 @@ class MachineImages:
         except DefinitionError as error:
             raise DefinitionError(f"machine image {name}: {error.message}", error.hint) from error
         progress.note(f"machine image {name}: {size_text(known['size'])}, {how}")
-        return MachineImage(disk=Digest(known["disk"]), size=known["size"], source={"kind": recipe.kind})
+        image = MachineImage(disk=Digest(known["disk"]), size=known["size"], source={"kind": recipe.kind})
+        self.gathered.machine_images[name] = image
+        if tools := known.get("tools"):
+            self.gathered.tools[f"machine image {name}"] = tools
 
     def _made(self, name: str, recipe: MachineImageRecipe, entries: list[Entry], progress: Progress) -> dict[str, Any]:
         with (
@@ -62,7 +64,20 @@ class MachineImages:
             with raw.open("rb") as stream:
                 disk = self.surroundings.store.add(stream)
             remember_disk(self.surroundings.ledger, disk.digest, packages_on(raw, self.surroundings.env))
-        return {"disk": disk.digest, "size": disk.size}
+            tools = self._versions(recipe, converted=raw != image, log=log, task=task)
+        return {"disk": disk.digest, "size": disk.size, "tools": tools}
+
+    def _versions(
+        self, recipe: MachineImageRecipe, *, converted: bool, log: Callable[[str], None], task: Task
+    ) -> dict[str, str]:
+        """What the programs that made a disk say of their versions."""
+        asked = {"packer": ["packer", "version"]} if isinstance(recipe, Packer) else {}
+        asked |= {"qemu-img": ["qemu-img", "--version"]} if converted else {}
+        said: list[str] = []
+        child = self._child(said, log, task)
+        for command in asked.values():
+            child.run(command)
+        return {name: next((line for line in said if name in line.lower()), "unknown") for name in asked}
 
     @contextmanager
     def _image(
@@ -83,14 +98,17 @@ class MachineImages:
 
     def _disks(self, log: Callable[[str], None], task: Task) -> Disks:
         said: list[str] = []
+        return Disks(self._scratch, self._child(said, log, task), said)
+
+    def _child(self, said: list[str], log: Callable[[str], None], task: Task) -> Child:
+        """A child process whose lines are kept in `said` too."""
 
         def hear(line: str) -> None:
             said.append(line)
             log(line)
 
-        env = settled_environment(self.surroundings.env, self.surroundings.epoch, {})
-        child = Child(self.surroundings.project.root, env, hear, task)
-        return Disks(self._scratch, child, said)
+        env = settled_environment(self.surroundings.env, self.surroundings.epoch, {"CHECKPOINT_DISABLE": "1"})
+        return Child(self.surroundings.project.root, env, hear, task)
 
     def _inputs(self, recipe: MachineImageRecipe) -> list[Placed]:
         """What a machine image is made from, by the names that its maker sees; first the disk or template itself."""
@@ -100,7 +118,7 @@ class MachineImages:
             case ProjectFile(path=path):
                 return [_placed(path), *self._beside(path)]
             case ArtifactFile(name=name):
-                (file, *_) = self.artifacts[name].files
+                (file, *_) = self.gathered.artifacts[name].files
                 return [Placed(path=file, content=recipe.content)]
         raise DefinitionError("a disk is a file of the project or an artifact")
 

@@ -55,7 +55,7 @@ class Gathered:
     """What is in the store: plain files by path, artifacts and images by name.
 
     `remote` are images of registries by reference and platform, whether they are images of the release or not; `tools`
-    the programs that built an image, by its name, when it was built.
+    the programs that made `image NAME` or `machine image NAME`, with their versions when it was made.
     """
 
     files: dict[str, File] = field(default_factory=dict)

@@ -88,7 +88,7 @@ def server(repository: Repository) -> Iterator[FaultyServer]:
 )
 @pytest.mark.parametrize("scheme", ["http", "file"])
 def test_a_file_of_any_kind_comes_with_whatever_checksum(
-    repository: Repository, server: FaultyServer, tmp_path: Path, scheme: str, kind: str, checksum: str
+    repository: Repository, server: FaultyServer, tmp_path: Path, *, scheme: str, kind: str, checksum: str
 ) -> None:
     repository.deploy(f"com.acme.web:app:1.0:{kind}", checksum=checksum)
     client = Client(tmp_path / "client", server.url if scheme == "http" else repository.root.as_uri())
@@ -185,7 +185,7 @@ def test_faults_that_pass_are_survived(
     ],
 )
 def test_faults_that_stay_are_told_and_the_store_stays_sound(
-    repository: Repository, server: FaultyServer, tmp_path: Path, path: str, fault: Fault, message: str
+    repository: Repository, server: FaultyServer, tmp_path: Path, *, path: str, fault: Fault, message: str
 ) -> None:
     repository.deploy(APP)
     client = Client(tmp_path / "client", server.url)

@@ -162,6 +162,10 @@ def test_a_release_of_everything_is_built_again_with_every_server_stopped(full: 
     assert sorted(inspected["images"]) == ["front", "own", "tools", "whole"]
     bill = json.loads(full.floto("inspect", "first.floto", "--sbom"))
     assert {"guest", "whole", "maven-resolver-impl"} <= {one["name"] for one in bill["components"]}
+    provenance = json.loads(full.floto("inspect", "first.floto", "--provenance"))
+    tools = {one["name"]: one["annotations"] for one in provenance["predicate"]["runDetails"]["byproducts"]}
+    assert sorted(tools) == ["image built", "image own", "machine image guest"]
+    assert sorted(tools["machine image guest"]) == ["packer", "qemu-img"]
     full.snapshot("20240202.101010-2", b"second night")
     full.registry.push("team/front:1", [images.busybox_layer()])
     elsewhere = full.build("elsewhere", "--locked", store="another-store")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bundle_format.errors import ExitCode
 from bundle_format.release.model import OLDEST_AGENT
 
 DEFINITION = """project("small", version = "1")
@@ -131,3 +132,28 @@ def test_a_bundle_says_which_sites_and_agents_it_is_for(makers: Makers) -> None:
     assert "for       krakow-1, brno" in makers.floto("inspect", "small-1.floto").stdout
     refused = makers.floto("build", makers.project, "--key", "keys/small.key", "--only-for", "../x")
     assert refused.returncode == 2 and "'../x' is no name of a site" in refused.stderr
+
+
+def test_a_release_build_is_of_what_is_locked_and_committed(makers: Makers) -> None:
+    build = ("build", makers.project, "--key", "keys/small.key", "--release")
+    assert "is not in git" in makers.floto(*build).stderr
+    makers.git("init", "-q", "-b", "main")
+    makers.commit("www/run", "1")
+    assert "has no floto.lock" in makers.floto(*build).stderr
+    makers.floto("lock", makers.project)
+    assert "is changed since its last commit" in makers.floto(*build).stderr
+    makers.commit("www/run", "2")
+    assert makers.floto(*build).returncode == 0
+    assert not revision_in(makers).endswith("-dirty")
+    makers.write("www/new", "unknown to git, and yet in the folder")
+    refused = makers.floto(*build, "--output", "dirty.floto")
+    assert (refused.returncode, (makers.home / "dirty.floto").exists()) == (ExitCode.USAGE, False)
+    assert "is changed since its last commit" in refused.stderr
+    makers.build("--output", "small-1.floto")
+    assert revision_in(makers).endswith("-dirty")
+
+
+def revision_in(makers: Makers) -> str:
+    provenance = json.loads(makers.floto("inspect", "small-1.floto", "--provenance").stdout)
+    revision: str = provenance["predicate"]["buildDefinition"]["internalParameters"]["revision"]
+    return revision
