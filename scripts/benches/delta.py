@@ -255,13 +255,14 @@ def main() -> None:
             rivals.append(row)
     full, _, patched = ours
     best = min(rivals, key=lambda row: row.size)
-    _judge(f"patches / {best.name}", patched.size / best.size, 1.2)
-    _judge("patches / full bundle", patched.size / full.size, 0.05)
-    _judge("CPU: patches / full bundle, from nothing", patched.busy / full.busy, 1.0)
-    _judge("memory of the build / 1 GiB", patched.memory / MOST_MEMORY, 1.0)
+    judge(f"patches / {best.name}", patched.size / best.size, 1.2)
+    judge("patches / full bundle", patched.size / full.size, 0.05)
+    judge("CPU: patches / full bundle, from nothing", patched.busy / full.busy, 1.0)
+    judge("memory of the build / 1 GiB", patched.memory / MOST_MEMORY, 1.0)
 
 
-def _judge(name: str, ratio: float, target: float) -> None:
+def judge(name: str, ratio: float, target: float) -> None:
+    """Say whether a ratio is what it shall be at most."""
     print(f"{name:<44} {ratio:9.2f} (at most {target:.2f}) {'reached' if ratio <= target else 'NOT REACHED'}")
 
 
