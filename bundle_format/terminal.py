@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import difflib
 import getpass
 import json
 import os
@@ -145,6 +146,7 @@ def run_program(name: str, version: str, description: str, verbs: VerbTable, arg
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     terminal = Terminal(sys.stdout, sys.stderr, sys.stdin)
     try:
+        _check_verb(name, verbs, argv)
         parser = _parser(name, version, description, _needed(verbs, argv))
         arguments = parser.parse_args(argv)
         if not hasattr(arguments, "verb"):
@@ -170,6 +172,14 @@ def run_program(name: str, version: str, description: str, verbs: VerbTable, arg
         terminal.warn(f"error: {place}{error.strerror or error}")
         return ExitCode.USAGE
     return code
+
+
+def _check_verb(name: str, verbs: VerbTable, argv: Sequence[str]) -> None:
+    word = next(iter(argv), "-")
+    if not word.startswith("-") and word not in verbs.modules:
+        near = difflib.get_close_matches(word, verbs.modules, 1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        raise FlotoError(f"{name} has no verb {word!r}{meant}", f"All verbs: {name} --help")
 
 
 def _needed(verbs: VerbTable, argv: Sequence[str]) -> Iterable[Verb]:

@@ -124,7 +124,7 @@ def _compare(document: Document, told: str | None, terminal: Terminal) -> None:
         # The file's own fingerprint stays unsaid: somebody in a hurry would copy it.
         raise TrustError(
             "BAD: this is not the root document that you were told of; nothing was enrolled",
-            "Somebody changed it on the way, or it is another one: call the makers.",
+            "Compare what you typed word by word; if that is right, somebody changed the file: call the makers.",
         )
 
 

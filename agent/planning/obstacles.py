@@ -88,7 +88,8 @@ def _taken_names(view: View, host: str) -> Iterator[Obstacle]:
             found = view.engine(host).container(container.name)
             yield Obstacle(
                 message=f"{host}: the name {container.name} belongs to a container that is {_whose(found)}",
-                hint=_offer(found, f"When ours may take its place: --adopt {container.name}. ")
+                hint=_same_place(view, found)
+                + _offer(found, f"When ours may take its place: --adopt {container.name}. ")
                 + f"To keep it: docker stop {container.name} && "
                 f"docker rename {container.name} {container.name}-before-floto",
             )
@@ -135,7 +136,17 @@ def _foreign_volumes(view: View, host: str) -> Iterator[Obstacle]:
 
 
 def _whose(found: Found | None) -> str:
-    return f"not ours but {found.labels.product}'s" if found and found.labels else "not ours"
+    return (
+        f"not ours but {found.labels.product}'s at site {found.labels.site}" if found and found.labels else "not ours"
+    )
+
+
+def _same_place(view: View, found: Found | None) -> str:
+    """Our own, from when the site's file gave the site another name."""
+    labels = found.labels if found else None
+    if labels is None or labels.product != view.owner.product:
+        return ""
+    return f'If this is still that site, write site = "{labels.site}" again: the name of a site never changes. '
 
 
 def _offer(found: Found | None, offer: str) -> str:

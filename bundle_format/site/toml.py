@@ -18,6 +18,7 @@ _TEXT = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}|' + r"'''.*?'{3,5}|" + r'"(?:[^"\\\n]|\\.)*"|' + r"'[^'\n]*'",
     re.DOTALL,
 )
+_QUOTED = re.compile(r"'([^']*)'")
 _WORD = re.compile(r"[^,\]}#\n]*")
 _BACKSLASHES: Final = "a \\ in double quotes begins an escape: write 'C:\\Users' in single quotes, or C:/Users"
 
@@ -63,7 +64,9 @@ def parse_toml(content: bytes, file: str) -> Toml:
 def _syntax_fault(error: tomli.TOMLDecodeError, text: str, file: str) -> Fault:
     line = text.split("\n")[error.lineno - 1]
     windows = re.search(r'"[^"]*\\[^"]*"', line) and re.search(r"escape|hex|backslash|\\", error.msg, re.IGNORECASE)
-    return Fault(error.msg + (f" ({_BACKSLASHES})" if windows else ""), file, error.lineno, error.colno)
+    twice = re.fullmatch(r"Cannot declare \((.+?),?\) twice", error.msg)
+    message = f"[{'.'.join(re.findall(_QUOTED, twice[1]))}] stands there twice" if twice else error.msg
+    return Fault(message + (f" ({_BACKSLASHES})" if windows else ""), file, error.lineno, error.colno)
 
 
 class _Scanner:

@@ -28,7 +28,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         if arguments.site_file:
             from bundle_format.site.form import site_form
 
-            terminal.say(site_form(bundle.release))
+            terminal.say(site_form(bundle.release).rstrip())
         elif arguments.json:
             terminal.json(bundle_json(bundle))
         else:

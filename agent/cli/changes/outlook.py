@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from agent.applying.journal import read_course
 from agent.cli.machinery import hypervisors_of, used
 from agent.cli.site import Site, engines_of
 from agent.history import History, read_history
@@ -99,6 +100,14 @@ def outlook_of(site: Site, intent: Intent, wishes: Wishes) -> Iterator[Outlook]:
         free = shutil.disk_usage(site.folder.root).free
         findings = preflight(view, plan, Staging(intent.missing, free, str(site.folder.root)))
         yield Outlook(intent, history, engines, hypervisors, view, plan, findings)
+
+
+def unfinished(site: Site) -> Iterator[str]:
+    """What to know beside a plan where an earlier change was interrupted."""
+    course = read_course(site.folder.journal)
+    if course and course.outcome is None:
+        change = f"{course.undertaking.operation} of {course.undertaking.source.version}"
+        yield f"the {change} was interrupted in phase {course.phase}; apply ends it first, which may change this plan"
 
 
 def _hosts_of(intent: Intent, wishes: Wishes) -> set[str]:

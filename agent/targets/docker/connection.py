@@ -124,7 +124,7 @@ class Connection:
     ) -> Iterator[requests.Response]:
         """An answer whose bytes have not been read yet; between any two of them at most `seconds` may pass."""
         seconds = self._patience if seconds is None else seconds
-        with self._translated(seconds):
+        with self._translated(seconds, changes=method != "GET"):
             headers = {"Content-Type": "application/x-tar"} if content is not None else None
             response = self._client.request(
                 method,
@@ -143,7 +143,7 @@ class Connection:
                 yield response
 
     @contextmanager
-    def _translated(self, seconds: float) -> Iterator[None]:
+    def _translated(self, seconds: float, *, changes: bool) -> Iterator[None]:
         try:
             yield
         except requests.exceptions.SSLError as error:
@@ -152,17 +152,17 @@ class Connection:
                 "compare tls_ca, tls_cert and tls_key of this host in the site's file with the engine's certificate",
             ) from error
         except (requests.exceptions.ReadTimeout, ReadTimeoutError) as error:
-            raise self._silent(seconds) from error
+            raise self._silent(seconds, changes=changes) from error
         except (requests.exceptions.RequestException, HTTPError) as error:
             innermost = _innermost(error)
             if isinstance(innermost, TimeoutError) and not isinstance(error, requests.exceptions.ConnectTimeout):
-                raise self._silent(seconds) from error
+                raise self._silent(seconds, changes=changes) from error
             raise self._unreachable(innermost) from error
 
-    def _silent(self, seconds: float) -> SilentError:
+    def _silent(self, seconds: float, *, changes: bool) -> SilentError:
+        unknown = "; whether it did what it was last asked is not known" if changes else ""
         return SilentError(
-            f"{self.host}: the engine at {self.address} said nothing for {seconds:.0f} s; "
-            "whether it did what it was last asked is not known",
+            f"{self.host}: the engine at {self.address} said nothing for {seconds:.0f} s{unknown}",
             "see whether it works (docker info), then run the same command again: it looks before it acts",
         )
 

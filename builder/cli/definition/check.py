@@ -23,7 +23,7 @@ EXAMPLES = """\
   floto-builder check --json                            for continuous integration
 """
 
-_COUNTED = ("host", "container", "task", "template", "document")
+_COUNTED = ("host", "host_step", "container", "task", "template", "document")
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -77,7 +77,9 @@ def _told(release: Release, sites: dict[str, str]) -> list[str]:
         f"{release.product} {release.version} is sound",
         *(
             f"  {when:{width}}  "
-            + ", ".join(f"{count} {kind}" + "s" * (count != 1) for kind, count in _counts(variant).items())
+            + ", ".join(
+                f"{count} {kind.replace('_', ' ')}" + "s" * (count != 1) for kind, count in _counts(variant).items()
+            )
             for when, variant in zip(whens, release.variants, strict=True)
         ),
         *(f"{file} fits it: site {name}" for file, name in sites.items()),

@@ -90,7 +90,7 @@ def test_version_needs_no_verb(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == "play 1.2\n"
 
 
-@pytest.mark.parametrize("argv", [["try-it"], ["try-it", "--nonsense", "x"], ["nonsense"]])
+@pytest.mark.parametrize("argv", [["try-it"], ["try-it", "--nonsense", "x"]])
 def test_wrong_usage_is_told_with_code_2(verbs: VerbTable, argv: list[str]):
     with pytest.raises(SystemExit) as ended:
         play(verbs, *argv)
@@ -139,3 +139,10 @@ def test_a_file_reaches_a_program_byte_by_byte_and_a_person_without_its_controls
     shown = Typed("", terminal=True)
     Terminal(shown, io.StringIO(), io.StringIO()).content(b"a\x1b[2J\n")
     assert shown.getvalue() == "a\\x1b[2J\n"
+
+
+def test_a_misspelt_verb_is_told_with_the_one_that_was_meant(verbs: VerbTable, capsys: pytest.CaptureFixture[str]):
+    assert play(verbs, "tryit", "well") == ExitCode.USAGE
+    assert capsys.readouterr().err == (
+        "error: play has no verb 'tryit'; did you mean 'try-it'?\nhint: All verbs: play --help\n"
+    )

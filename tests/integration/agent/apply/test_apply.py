@@ -70,6 +70,7 @@ def test_an_agent_that_is_killed_in_the_switch_goes_forward_when_it_comes_again(
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate()
+    assert "apply of 2024.2 was interrupted in phase switch; apply ends it first" in site.run("plan", update)
 
     said = site.run("apply", update, "--yes")
 

@@ -154,7 +154,7 @@ def test_what_would_vanish_when_it_stops_is_not_adopted(site: FakeSite) -> None:
 def test_what_another_product_has_made_is_not_adopted(site: FakeSite) -> None:
     site.daemons["one"].volumes["data"].labels = Labels("bar", "krakow-1", "one", "data", "1", "{}", "", "")
 
-    assert in_the_way(site, ADOPT) == ["one: a volume data exists that is not ours but bar's"]
+    assert in_the_way(site, ADOPT) == ["one: a volume data exists that is not ours but bar's at site krakow-1"]
 
 
 def test_what_was_adopted_is_never_purged(site: FakeSite) -> None:

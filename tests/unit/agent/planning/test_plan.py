@@ -322,9 +322,19 @@ def test_a_name_a_network_and_a_volume_of_others_are_obstacles_told_together(sit
 
     assert [obstacle.message for obstacle in site.plan(wanted).obstacles] == [
         "one: the name web belongs to a container that is not ours",
-        "one: a network net exists that is not ours but other's",
-        "one: a volume data exists that is not ours but other's",
+        "one: a network net exists that is not ours but other's at site krakow-1",
+        "one: a volume data exists that is not ours but other's at site krakow-1",
     ]
+
+
+def test_what_was_made_under_another_name_of_the_site_is_told_so(site: FakeSite) -> None:
+    site.apply(shop(site))
+    moved = shop(site).model_copy(update={"site": "krakow-2"})
+
+    [name, *_] = site.plan(moved).obstacles
+
+    assert name.message.endswith("a container that is not ours but shop's at site krakow-1")
+    assert 'write site = "krakow-1" again' in name.hint
 
 
 def test_a_network_that_no_engine_can_change_is_an_obstacle(site: FakeSite) -> None:

@@ -64,6 +64,7 @@ def test_columns_count_code_points_and_line_ends_of_windows_count_once() -> None
         (b"\n\xff\xfea = 1", "site.toml:2: error: the file is no UTF-8 text: save it as UTF-8"),
         (b"\xef\xbb\xbfa = 1\r\nb = ", "site.toml:2:5: error: Invalid value"),
         (b"a = 1\na = 2", "site.toml:2:6: error: Cannot overwrite a value"),
+        (b"[a.b]\nc = 1\n[a.b]", "site.toml:3:5: error: [a.b] stands there twice"),
     ],
 )
 def test_a_document_that_cannot_be_read_is_told_with_its_place_and_the_trap(content: bytes, fault: str) -> None:
