@@ -15,8 +15,9 @@ from urllib.request import Request as Outgoing
 from urllib.request import urlopen
 
 Fault = int | Literal["cut", "stall", "wrong", "no ranges"]
-"""A status to answer instead; the connection closed after half of the content; silence after half of it; other
-content of the same length; or the whole content where a part of it was asked for."""
+"""A status to answer instead (429 with the wish to be asked again after 9 seconds); the connection closed after half of
+the content; silence after half of it; other content of the same length; or the whole content where a part of it was
+asked for."""
 
 STALLED = 30
 """Seconds of silence, unless the test ends before."""
@@ -132,7 +133,7 @@ def _answer(server: FaultyServer, handler: BaseHTTPRequestHandler) -> None:
     time.sleep(server.delay)
     fault = server.fault(handler.path)
     if isinstance(fault, int):
-        _send(handler, Reply(fault, b"fault"))
+        _send(handler, Reply(fault, b"fault", {"Retry-After": "9"} if fault == 429 else {}))
         return
     if server.credentials and not _let_in(server.credentials, handler):
         _send(handler, Reply(401, b"who are you?", {"WWW-Authenticate": 'Basic realm="test"'}))

@@ -55,7 +55,7 @@ class Nobody:
 class Patience:
     """How often a request is tried without any advance, the first pause between two, and how long silence is borne.
 
-    Seconds; each pause is twice the one before.
+    Seconds; each pause is twice the one before, or what the server asks for, but no longer than silence is borne.
     """
 
     attempts: int = 5
@@ -177,7 +177,11 @@ class NotThereError(DefinitionError):
 
 
 class _TryAgainError(requests.RequestException):
-    """An answer that may be another the next time."""
+    """An answer that may be another the next time, `after` so many seconds if the server says."""
+
+    def __init__(self, told: str, after: float = 0.0) -> None:
+        super().__init__(told)
+        self.after = after
 
 
 class _Sent(AuthBase):
@@ -213,7 +217,8 @@ class _Trials:
                 + ("" if hopeless else f" (tried {self._failures} times)"),
                 "What was fetched is kept: run it again and only the rest is fetched.",
             ) from error
-        until = time.monotonic() + self._patience.pause * 2 ** (self._failures - 1)
+        asked = min(error.after, self._patience.quiet) if isinstance(error, _TryAgainError) else 0.0
+        until = time.monotonic() + max(asked, self._patience.pause * 2 ** (self._failures - 1))
         while time.monotonic() < until:
             time.sleep(min(0.2, self._patience.pause))
             if self._task:
@@ -227,7 +232,8 @@ def _judge(request: Request, response: requests.Response) -> None:
         return
     response.close()
     if status in _AGAIN:
-        raise _TryAgainError(f"answers {status} {response.reason}")
+        seconds = response.headers.get("Retry-After", "")
+        raise _TryAgainError(f"answers {status} {response.reason}", float(seconds) if seconds.isdecimal() else 0.0)
     told = f"{request.what}: {_plain(request.url)} answers {status} {response.reason}"
     if status in (requests.codes.unauthorized, requests.codes.forbidden):
         raise DefinitionError(told, "Check the credentials for that server, and whether they may read it.")

@@ -133,6 +133,16 @@ def test_a_damaged_qcow2_is_refused(bench: Bench) -> None:
         bench.raw(place)
 
 
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_damaged_vmdk_is_refused(bench: Bench, cut: bool) -> None:
+    place = bench.vmdk()
+    content = bytearray(place.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    place.write_bytes(content[:-5000] if cut else content)
+    with pytest.raises(DefinitionError, match=r"disk\.vmdk"):
+        bench.raw(place)
+
+
 def test_a_disk_that_refers_to_other_files_is_refused(bench: Bench) -> None:
     (bench.folder / "secret").write_bytes(b"secret" * 1000)
     place = bench.folder / "leaf.qcow2"

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -91,6 +92,13 @@ def test_patience_ends(web: Web, server: FaultyServer, fault: Fault) -> None:
     server.faults["small"] = [fault] * 9
     with pytest.raises(DefinitionError, match=r"tried 3 times"):
         web.get(Request(f"{server.url}/small", "it"))
+
+
+def test_a_server_that_asks_for_a_pause_gets_it_within_reason(web: Web, server: FaultyServer) -> None:
+    server.faults["small"] = [429]
+    start = time.monotonic()
+    assert web.get(Request(f"{server.url}/small", "it")).content == b"small"
+    assert time.monotonic() - start >= PATIENCE.quiet
 
 
 def test_a_server_that_is_not_there_is_told(web: Web) -> None:
