@@ -13,9 +13,9 @@ from builder.images.oci import image_of
 from builder.language.evaluation import Assemble, Build, Command, Evaluation, FromEngine, ImageRecipe, Pull
 from builder.layers.archive import Archives
 from builder.layers.contents import Contents
+from builder.project import kept
 from builder.resolve import Resolution
 from builder.sources.assemble import assemble
-from builder.sources.files import keep_file
 from builder.sources.registry import RemoteLayer
 from builder.work.schedule import Off, Schedule
 from bundle_format.errors import DefinitionError
@@ -76,7 +76,7 @@ class _Gathering:
         first, store = wanted[0], self.surroundings.store
         match first.kind:
             case "file":
-                self.gathered.files[first.name] = keep_file(self.surroundings.project, first.name, store)
+                self.gathered.files[first.name] = kept(self.surroundings.project.file(first.name), store)
             case "artifact":
                 self._made(first.name)
             case "layer":

@@ -9,6 +9,8 @@ from typing import BinaryIO, Literal
 
 from bundle_format.digest import CHUNK, Digest, chunks
 from bundle_format.errors import DefinitionError
+from bundle_format.release.model import File
+from bundle_format.store import Store
 
 _WINDOWS_FORBIDDEN = set('<>:"|?*\\')
 
@@ -123,6 +125,13 @@ def hash_file(place: Path) -> Digest:
         for piece in chunks(stream, CHUNK):
             found.update(piece)
     return Digest("sha256:" + found.hexdigest())
+
+
+def kept(place: Path, store: Store) -> File:
+    """A file's content in the store, where it is compressed only if it is new there."""
+    with place.open("rb") as stream:
+        blob = store.add(stream, expected=hash_file(place))
+    return File(digest=blob.digest, size=blob.size)
 
 
 def _resolved(place: Path) -> Path:

@@ -10,7 +10,7 @@ from builder.language.evaluation import ArtifactFile, BuildText, Content, Placed
 from builder.layers.archive import Archives
 from builder.layers.artifact import Artifact
 from builder.layers.layer import Entry
-from builder.project import Member, Project, hash_file
+from builder.project import Member, Project, hash_file, kept
 from bundle_format.digest import Digest, digest_of
 from bundle_format.errors import DefinitionError
 from bundle_format.release.templates import render
@@ -80,8 +80,7 @@ class Contents:
             case ArtifactFile(name=name) if not self._artifacts[name].folder:
                 digest = self._artifacts[name].only.digest
             case ProjectFile(path=name):
-                with self._project.file(name).open("rb") as stream:
-                    digest = self._store.add(stream).digest
+                digest = kept(self._project.file(name), self._store).digest
             case _:
                 raise DefinitionError(f"{placed.path}: only a single file can be unpacked")
         return [Entry("", "folder", _FOLDER), *self._archives.entries(name, digest, placed.strip)]
