@@ -1,24 +1,21 @@
 """Bundles beyond 4 GiB, in sparse files: no number overflows, and memory stays small."""
 
-import hashlib
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, cast
 
 import pytest
 
 from bundle_format.blob import Blob
-from bundle_format.digest import Digest
-from bundle_format.layout.frames import FRAME, Frame, PackedFrame, pack, plain_frame
+from bundle_format.layout.frames import FRAME, pack, plain_frame
 from bundle_format.progress import Silence
 from bundle_format.reader import open_bundle
 from bundle_format.release.model import File, Release, Variant
 from bundle_format.split import split
 from bundle_format.trust.trust import trust_in
-from bundle_format.writer import Carried, Heading, draft_bundle
-from tests.bundles import ISSUED, key, root_document
+from tests.bundles import root_document
+from tests.sparse import large_blob, write_large
 
 GIB = 1 << 30
 TRUST = trust_in(root_document("acme"))
@@ -26,66 +23,23 @@ MARKED = {0, 511, 512, 1023, 1024}
 """The frames on both sides of 2^31 and 2^32 begin with their number; all others are zeros."""
 
 
-class Sparse:
-    """A file that leaves out what is zero."""
-
-    PIECE = bytes(1 << 16)
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def write(self, content: bytes) -> None:
-        for start in range(0, len(content), len(self.PIECE)):
-            piece = content[start : start + len(self.PIECE)]
-            if piece == self.PIECE[: len(piece)]:
-                self._file.seek(len(piece), 1)
-            else:
-                self._file.write(piece)
-
-
 def raw_frame(number: int) -> bytes:
     return (number if number in MARKED else 0).to_bytes(8, "big") + bytes(FRAME - 8)
 
 
-def stored_by(form: Callable[[bytes], bytes]) -> Callable[[int], PackedFrame]:
-    """Each frame in its stored form; those that are alike are made once."""
-    made = dict[bytes, PackedFrame]()
-
-    def stored(number: int) -> PackedFrame:
-        raw = raw_frame(number)
-        if raw[:8] not in made:
-            content = form(raw)
-            made[raw[:8]] = PackedFrame(Frame(len(content), FRAME, hashlib.sha256(content).digest()), content)
-        return made[raw[:8]]
-
-    return stored
-
-
 def large_bundle(path: Path, count: int, form: Callable[[bytes], bytes]) -> Blob:
     """A bundle with one blob of `count` frames, stored in `form`."""
-    hasher = hashlib.sha256()
-    for number in range(count):
-        hasher.update(raw_frame(number))
-    blob = Blob(Digest("sha256:" + hasher.hexdigest()), count * FRAME)
-    stored = stored_by(form)
-
-    def packed() -> Iterator[PackedFrame]:
-        return map(stored, range(count))
-
+    carried = large_blob(count, raw_frame, form, "machine-image")
     release = Release(
         product="shop",
         version="1",
         evaluator="test",
         sources={},
-        files={"disk.img": File(digest=blob.digest, size=blob.size)},
+        files={"disk.img": File(digest=carried.blob.digest, size=carried.blob.size)},
         variants=(Variant(when={}, objects={}),),
     )
-    carried = Carried(blob, "machine-image", [one.frame for one in packed()], packed)
-    draft = draft_bundle(release, [carried], Heading(channel="stable", sequence=1, issued=ISSUED), [])
-    with path.open("wb") as file:
-        draft.signed([key("acme").sign(draft.page.message)]).write(cast(BinaryIO, Sparse(file)), Silence())
-        file.truncate(draft.page.total)
-    return blob
+    write_large(path, release, [carried])
+    return carried.blob
 
 
 @pytest.fixture(scope="module")
