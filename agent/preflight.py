@@ -8,7 +8,8 @@ from agent.planning.ties import overlap
 from agent.planning.view import View, is_well
 from agent.state import EngineState
 from agent.steps import Create, CreateNetwork, LoadImages, Obstacle, Plan, Replace, Start
-from bundle_format.release.deployment import Container, Port
+from bundle_format.release.deployment import Container
+from bundle_format.release.fittings import Port
 from bundle_format.shown.sizes import size_text
 
 OLDEST_API = (1, 41)

@@ -7,7 +7,7 @@ from typing import Literal
 from agent.labels import Labels
 from agent.machines.state import HypervisorState
 from bundle_format.digest import Digest, digest_of
-from bundle_format.release.deployment import Port
+from bundle_format.release.fittings import Port
 from bundle_format.release.model import Image
 
 Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]

@@ -38,16 +38,9 @@ from agent.targets.engine import Blobs, LogLine
 from bundle_format.digest import Digest, digest_of
 from bundle_format.errors import TargetError
 from bundle_format.progress import Progress
-from bundle_format.release.deployment import (
-    Container,
-    Healthcheck,
-    MemoryMount,
-    Network,
-    Port,
-    Volume,
-    VolumeMount,
-)
+from bundle_format.release.deployment import Container, Network, Volume
 from bundle_format.release.fields import Sealed
+from bundle_format.release.fittings import Healthcheck, MemoryMount, Port, VolumeMount
 from bundle_format.release.model import Image
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")

@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent.state import ContainerState, Settings
-from bundle_format.release.deployment import Container, HostMount, Mount, RenderedFile, VolumeMount
+from bundle_format.release.deployment import Container
 from bundle_format.release.fields import Sealed
+from bundle_format.release.fittings import HostMount, Mount, RenderedFile, VolumeMount
 
 Spec = Mapping[str, Any]
 """The value of a `floto.spec` label (`spec_of`), as JSON reads it."""

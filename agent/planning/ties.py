@@ -20,7 +20,8 @@ from agent.steps import (
     aside_name,
     draft_name,
 )
-from bundle_format.release.deployment import Container, Port
+from bundle_format.release.deployment import Container
+from bundle_format.release.fittings import Port
 
 
 @dataclass(frozen=True, slots=True)

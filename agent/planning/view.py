@@ -11,7 +11,8 @@ from agent.planning.reasons import Spec
 from agent.state import ContainerState, EngineState, SiteState
 from agent.steps import Standing, is_passing
 from bundle_format.digest import Digest
-from bundle_format.release.deployment import Container, Deployment, OneOff, VolumeMount
+from bundle_format.release.deployment import Container, Deployment, OneOff
+from bundle_format.release.fittings import VolumeMount
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,102 +15,16 @@ from bundle_format.release.fields import (
     Inside,
     LabelName,
     Mode,
-    OnHost,
     Open,
-    PortNumber,
     Seconds,
     Subnet,
     Text,
     VariableName,
 )
+from bundle_format.release.fittings import Attachment, Healthcheck, Log, Mount, Port, RenderedFile, Ulimit
 from bundle_format.release.machine import DataDisk, Machine
 from bundle_format.release.model import Image, MachineImage, Scalar
 from bundle_format.release.value import Value
-
-
-class RenderedFile(Value):
-    """A file as it shall lie inside a container; `digest` is a fingerprint where the content holds a secret."""
-
-    path: Inside
-    content: bytes = Field(repr=False)
-    digest: str
-    sealed: bool = False
-    mode: Mode = 0o644
-    uid: int = 0
-    gid: int = 0
-
-
-class Port(Value):
-    """A container's port published on a host's address."""
-
-    container: PortNumber
-    host: PortNumber
-    protocol: Literal["tcp", "udp", "sctp"] = "tcp"
-    address: Address = "0.0.0.0"  # noqa: S104  # what docker does where no address is given
-
-
-class Attachment(Value):
-    """A container's place on a network."""
-
-    network: str
-    aliases: tuple[Open, ...] = ()
-    address: Address | None = None
-
-
-class VolumeMount(Value):
-    """A named volume inside a container."""
-
-    kind: Literal["volume"] = "volume"
-    volume: str
-    path: Inside
-    read_only: bool = False
-
-
-class HostMount(Value):
-    """A path of the host inside a container."""
-
-    kind: Literal["host"] = "host"
-    source: OnHost
-    path: Inside
-    read_only: bool = False
-
-
-class MemoryMount(Value):
-    """A file system in memory."""
-
-    kind: Literal["tmpfs"] = "tmpfs"
-    path: Inside
-    size: int | None = None
-    mode: Mode = 0o1777
-
-
-Mount = Annotated[VolumeMount | HostMount | MemoryMount, Field(discriminator="kind")]
-
-
-class Healthcheck(Value):
-    """How the engine asks a container whether it works; `test` as docker takes it (CMD or CMD-SHELL first)."""
-
-    test: tuple[Open, ...]
-    interval: Seconds = 10
-    timeout: Seconds = 5
-    retries: int = 3
-    start_period: Seconds = 0
-
-
-class Ulimit(Value):
-    """A resource limit of a container's processes."""
-
-    name: str
-    soft: int
-    hard: int
-
-
-class Log(Value):
-    """A container's log, always rotated."""
-
-    driver: Literal["local", "json-file"] = "json-file"
-    max_size: int = 10 << 20
-    max_files: int = 5
 
 
 class Container(Value):

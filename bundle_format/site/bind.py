@@ -15,10 +15,10 @@ from bundle_format.release.deployment import (
     HostStep,
     Network,
     OneOff,
-    RenderedFile,
     Volume,
 )
 from bundle_format.release.fields import Sealed
+from bundle_format.release.fittings import RenderedFile
 from bundle_format.release.late import Known, names, substitute
 from bundle_format.release.machine import DataDisk
 from bundle_format.release.model import File, Release, Variant

@@ -5,7 +5,8 @@ import ipaddress
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from bundle_format.release.deployment import Container, Deployment, OneOff, VolumeMount
+from bundle_format.release.deployment import Container, Deployment, OneOff
+from bundle_format.release.fittings import VolumeMount
 from bundle_format.release.value import Path
 
 Found = tuple[Path, str]

@@ -9,7 +9,8 @@ from agent.labels import Labels, Owner
 from agent.state import ContainerState, NetworkState
 from agent.targets.docker.engine import DockerEngine
 from agent.targets.engine import Engine
-from bundle_format.release.deployment import Access, Container, Port
+from bundle_format.release.deployment import Access, Container
+from bundle_format.release.fittings import Port
 from bundle_format.release.model import Image
 from tests.engines import PrivateEngine
 from tests.fakes import FakeClock, FakeDaemon, FakeEngine, FakeVolume

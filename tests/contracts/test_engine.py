@@ -12,7 +12,8 @@ from agent.state import EngineState
 from agent.targets.engine import Engine, LogLine
 from bundle_format.errors import TargetError
 from bundle_format.progress import Silence
-from bundle_format.release.deployment import Network, RenderedFile, Volume
+from bundle_format.release.deployment import Network, Volume
+from bundle_format.release.fittings import RenderedFile
 from bundle_format.release.model import Image
 from tests.contracts.labs import BASE, Lab, labels, small_image, wait_for, web
 from tests.images import Shelf, make_image

@@ -15,7 +15,8 @@ from agent.targets.docker.logs import log_lines, next_moment
 from agent.targets.docker.volumes import ROOT
 from agent.targets.engine import LogLine
 from bundle_format.errors import TargetError
-from bundle_format.release.deployment import Container, RenderedFile, VolumeMount
+from bundle_format.release.deployment import Container
+from bundle_format.release.fittings import RenderedFile, VolumeMount
 
 START_SECONDS = 180
 STOP_SECONDS = 60

@@ -5,8 +5,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from agent.labels import Labels
-from bundle_format.release.deployment import Attachment, Container, HostMount, MemoryMount, Mount, VolumeMount
+from bundle_format.release.deployment import Container
 from bundle_format.release.fields import Sealed
+from bundle_format.release.fittings import Attachment, HostMount, MemoryMount, Mount, VolumeMount
 
 NANOSECONDS = 10**9
 

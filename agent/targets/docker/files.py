@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from agent.targets.docker.connection import Connection, RefusedError
-from bundle_format.release.deployment import RenderedFile
+from bundle_format.release.fittings import RenderedFile
 
 ARCHIVE_SECONDS = 300
 

@@ -19,7 +19,7 @@ from agent.state import (
     VolumeState,
 )
 from bundle_format.digest import Digest
-from bundle_format.release.deployment import Port
+from bundle_format.release.fittings import Port
 
 Json = Mapping[str, Any]
 

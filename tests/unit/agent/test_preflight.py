@@ -12,7 +12,8 @@ from agent.planning.plan import make_plan
 from agent.planning.view import View
 from agent.preflight import Findings, Staging, preflight
 from agent.state import EngineState, Listener, Space
-from bundle_format.release.deployment import Deployment, Network, Port
+from bundle_format.release.deployment import Deployment, Network
+from bundle_format.release.fittings import Port
 from tests.contracts.labs import labels
 from tests.fakes import FakeEngine
 from tests.sites import FakeSite

@@ -8,8 +8,9 @@ import pytest
 from agent.targets.docker.engine import DockerEngine
 from agent.targets.engine import Engine
 from bundle_format.errors import TargetError
-from bundle_format.release.deployment import Container, Network, RenderedFile, Volume
+from bundle_format.release.deployment import Container, Network, Volume
 from bundle_format.release.fields import Sealed
+from bundle_format.release.fittings import RenderedFile
 from tests.contracts.labs import RealLab, labels, small_image, wait_for, web
 from tests.images import Shelf
 

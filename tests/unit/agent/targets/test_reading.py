@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent.targets.docker.reading import container_from, disk_from, facts_from, image_from, network_from, seconds_of
-from bundle_format.release.deployment import Port
+from bundle_format.release.fittings import Port
 
 STATE = {
     "Status": "running",

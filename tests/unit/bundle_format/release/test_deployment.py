@@ -3,8 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from bundle_format.release.deployment import Container, HostMount, RenderedFile
+from bundle_format.release.deployment import Container
 from bundle_format.release.fields import Sealed
+from bundle_format.release.fittings import HostMount, RenderedFile
 from bundle_format.release.trees import Placement
 from bundle_format.release.value import faults_of
 

@@ -1,8 +1,9 @@
 """What counts as a change of a container."""
 
 from bundle_format.digest import digest_of
-from bundle_format.release.deployment import Container, RenderedFile, VolumeMount, spec_of
+from bundle_format.release.deployment import Container, spec_of
 from bundle_format.release.fields import Sealed
+from bundle_format.release.fittings import RenderedFile, VolumeMount
 
 IMAGE = digest_of(b"image")
 
