@@ -103,3 +103,4 @@ def _images_run(evaluation: Evaluation) -> Iterator[str]:
     for variant in evaluation.variants:
         yield from (tree["image"] for tree in variant.objects.get("container", {}).values())
         yield from (tree["container"]["image"] for tree in variant.objects.get("task", {}).values())
+        yield from (tree["image"] for tree in variant.objects.get("service", {}).values())

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from builder.rehearsal.draft import Draft
-from bundle_format.release.deployment import Deployment
+from bundle_format.release.deployment import Container, Deployment
 from bundle_format.release.fields import Sealed
 from bundle_format.release.model import Release
 from bundle_format.release.rules import parameters_of
+from bundle_format.release.service import Service
 from bundle_format.site.bind import bind
 from bundle_format.site.sitefile import Site
 
@@ -43,8 +44,9 @@ def _without_rules_about(release: Release, secrets: Mapping[str, str]) -> Releas
 
 def rendered(deployment: Deployment) -> dict[str, bytes]:
     """Every text of a deployment: `CONTAINER:/PATH`, `CONTAINER:env` as lines of NAME=value, and documents."""
-    runs = [*deployment.containers.values(), *(task.container for task in deployment.tasks.values())]
-    texts = {f"{container.name}:{file.path}": file.content for container in runs for file in container.files}
+    tasks = (task.container for task in deployment.tasks.values())
+    runs: list[Container | Service] = [*deployment.containers.values(), *tasks, *deployment.services.values()]
+    texts = {f"{thing.name}:{file.path}": file.content for thing in runs for file in thing.files}
     for container in runs:
         if container.env:
             lines = [f"{name}={_shown(text)}\n" for name, text in sorted(container.env.items())]

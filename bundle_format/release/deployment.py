@@ -16,6 +16,7 @@ from bundle_format.release.fields import (
     LabelName,
     Mode,
     Open,
+    Registry,
     Seconds,
     Subnet,
     Text,
@@ -24,6 +25,7 @@ from bundle_format.release.fields import (
 from bundle_format.release.fittings import Attachment, Healthcheck, Log, Mount, Port, RenderedFile, Ulimit
 from bundle_format.release.machine import DataDisk, Machine
 from bundle_format.release.model import Image, MachineImage, Scalar
+from bundle_format.release.service import Service
 from bundle_format.release.value import Value
 
 
@@ -113,7 +115,10 @@ class Volume(Value):
 
 
 class Access(Value):
-    """How the agent reaches a host's engine: from `[hosts.NAME]` of the site's file; paths are absolute."""
+    """How the agent reaches a host's engine: from `[hosts.NAME]` of the site's file; paths are absolute.
+
+    `registry` is where the nodes of the swarm that it manages get images from; `registry_password` is a file.
+    """
 
     engine: Engine
     tls_ca: str | None = None
@@ -121,6 +126,10 @@ class Access(Value):
     tls_key: str | None = None
     ssh_key: str | None = None
     ssh_known_hosts: str | None = None
+    registry: Registry | None = None
+    registry_ca: str | None = None
+    registry_user: str | None = None
+    registry_password: str | None = None
 
     @model_validator(mode="after")
     def _fitting(self) -> "Access":
@@ -130,6 +139,10 @@ class Access(Value):
             raise ValueError("tls_ca, tls_cert and tls_key are for a tcp:// engine")
         if (self.ssh_key or self.ssh_known_hosts) and not self.engine.startswith("ssh://"):
             raise ValueError("ssh_key and ssh_known_hosts are for an ssh:// engine")
+        if (self.registry_user is None) != (self.registry_password is None):
+            raise ValueError("registry_user and registry_password belong together")
+        if (self.registry_ca or self.registry_user) and not self.registry:
+            raise ValueError("registry_ca, registry_user and registry_password are for a registry")
         return self
 
 
@@ -181,6 +194,7 @@ class Deployment(Value):
     host_steps: dict[str, HostStep] = Field(default_factory=dict)
     containers: dict[str, Container] = Field(default_factory=dict)
     tasks: dict[str, OneOff] = Field(default_factory=dict)
+    services: dict[str, Service] = Field(default_factory=dict)
     documents: dict[str, Document] = Field(default_factory=dict)
 
 

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 ENGINE: Final = re.compile(
     r"unix:///\S+|npipe:////?\S+|tcp://[^/@\s]+:[0-9]{1,5}|ssh://([^/@:\s]+@)?[^/@:\s]+(:[0-9]{1,5})?(/\S+)?",
 )
+REGISTRY: Final = re.compile(r"(https?://)?[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 OWN_LABELS: Final = "floto."
 """How the labels begin by which an agent knows again what it made."""
 
@@ -159,6 +160,12 @@ def _engine(text: str) -> str:
     return text
 
 
+def _registry(text: str) -> str:
+    if not REGISTRY.fullmatch(text):
+        raise ValueError("must be HOST:PORT, or http://HOST:PORT for one without TLS, and hold no path and no password")
+    return text
+
+
 Text = Annotated[str | Sealed, BeforeValidator(_text)]
 """Text that may hold a secret."""
 
@@ -186,6 +193,9 @@ Interface = Annotated[Open, AfterValidator(_interface)]
 
 Engine = Annotated[str, AfterValidator(_engine)]
 """The address of a docker engine."""
+
+Registry = Annotated[str, AfterValidator(_registry)]
+"""The address of an image registry; TLS unless `http://` stands before it."""
 
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[int, Field(ge=0)]

@@ -23,13 +23,18 @@ from bundle_format.release.late import Known, names, substitute
 from bundle_format.release.machine import DataDisk
 from bundle_format.release.model import File, Release, Variant
 from bundle_format.release.rules import judge, parameters_of, told_values
+from bundle_format.release.service import Service
 from bundle_format.release.templates import render
 from bundle_format.release.trees import Placement, Placements, RenderedDocument, Template
 from bundle_format.release.value import Fault, FaultyError, Path, Value, faults_of
 from bundle_format.site.conflicts import address_conflicts, conflicts
 from bundle_format.site.sitefile import FaultySiteError, Site, variant_of
+from bundle_format.site.swarm_conflicts import swarm_conflicts, without_registry
 
-KINDS: Final = ("host", "data_disk", "host_step", "network", "volume", "template", "container", "task", "document")
+KINDS: Final = (
+    *("host", "data_disk", "host_step", "network", "volume", "template", "container", "task", "service"),
+    "document",
+)
 
 Files = Callable[[File], bytes]
 """Opens a file of the release: a bundle's blob, or the project's own file."""
@@ -50,7 +55,8 @@ def bind(release: Release, site: Site, secrets: Mapping[str, str], key: bytes, f
     variant = variant_of(release, site.choices)
     locate = _locator(site, variant)
     deployment, faults = bind_variant(release, variant, site, secrets=secrets, key=key, files=files, locate=locate)
-    faults += [locate(path, message) for path, message in address_conflicts(deployment)]
+    clashes = [*address_conflicts(deployment), *without_registry(deployment)]
+    faults += [locate(path, message) for path, message in clashes]
     faults += _broken_rules(release, site, _known(site, secrets, key))
     if faults:
         raise FaultySiteError(faults, f"Mend {site.file} where it is at fault; nothing was changed.")
@@ -72,8 +78,8 @@ def bind_variant(
     binding = _Binding(release, _filled(variant, known, key), key, files, locate)
     deployment = binding.deployment(site)
     declared = {kind: variant.objects.get(kind, {}).keys() for kind in KINDS} | {"image": release.images.keys()}
-    clashes = [locate(path, message) for path, message in conflicts(deployment, declared)]
-    return deployment, [*binding.faults, *clashes]
+    clashes = [*conflicts(deployment, declared), *swarm_conflicts(deployment, declared)]
+    return deployment, [*binding.faults, *(locate(path, message) for path, message in clashes)]
 
 
 def _filled(variant: Variant, known: Known, key: bytes) -> Any:
@@ -109,7 +115,9 @@ class _Binding:
         self._templates = self._all("template", self._template)
         containers = self._all("container", self._container)
         tasks = self._all("task", self._task)
-        used = {container.image for container in (*containers.values(), *(task.container for task in tasks.values()))}
+        services = self._all("service", self._service)
+        started: tuple[Container | Service, ...] = (*containers.values(), *services.values())
+        used = {thing.image for thing in (*started, *(task.container for task in tasks.values()))}
         hosts = self._all("host", lambda path, name, tree: self._host(path, name, tree, site))
         started_from = {host.machine.image for host in hosts.values() if host.machine}
         return Deployment(
@@ -126,6 +134,7 @@ class _Binding:
             volumes=self._all("volume", self._named(Volume)),
             containers=containers,
             tasks=tasks,
+            services=services,
             documents=self._all("document", self._document),
         )
 
@@ -167,12 +176,17 @@ class _Binding:
         return self._files(file)
 
     def _container(self, path: Path, name: str, tree: Mapping[str, Any]) -> Container | None:
+        return self._read(path, Container, {**tree, "name": name, "files": self._placed(path, tree)})
+
+    def _service(self, path: Path, name: str, tree: Mapping[str, Any]) -> Service | None:
+        return self._read(path, Service, {**tree, "name": name, "files": self._placed(path, tree)})
+
+    def _placed(self, path: Path, tree: Mapping[str, Any]) -> tuple[RenderedFile, ...]:
         placed = self._read(path, Placements, {"files": tree["files"]} if "files" in tree else {})
         rendered = [
             self._file((*path, "files", place), one) for place, one in enumerate(placed.files if placed else ())
         ]
-        files = tuple(file for file in rendered if file is not None)
-        return self._read(path, Container, {**tree, "name": name, "files": files})
+        return tuple(file for file in rendered if file is not None)
 
     def _file(self, path: Path, placement: Placement) -> RenderedFile | None:
         where = placement.model_dump(include={"path", "mode", "uid", "gid"})

@@ -5,12 +5,15 @@ import ipaddress
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from bundle_format.release.deployment import Container, Deployment, OneOff
+from bundle_format.release.deployment import Container, Deployment
 from bundle_format.release.fittings import VolumeMount
 from bundle_format.release.value import Path
 
 Found = tuple[Path, str]
 """Where in a variant's trees something is wrong, and what."""
+
+ORDERED = "container, task or service"
+"""What things may wait for."""
 
 _ANY = {"0.0.0.0", "::"}  # noqa: S104  # compared with, not listened on
 
@@ -34,28 +37,30 @@ def _runs(deployment: Deployment) -> Iterator[tuple[Path, Container]]:
 
 
 def _unknown_names(deployment: Deployment, declared: Mapping[str, Collection[str]]) -> Iterator[Found]:
-    ordered = dict.fromkeys((*declared["container"], *declared["task"]))
+    ordered = dict.fromkeys((*declared["container"], *declared["task"], *declared["service"]))
     for path, container in _runs(deployment):
-        yield from _unknown((*path, "host"), "host", [container.host], declared["host"])
+        yield from unknown((*path, "host"), "host", [container.host], declared["host"])
         if container.image:
-            yield from _unknown((*path, "image"), "image", [container.image], declared["image"])
-        yield from _unknown((*path, "after"), "container or task", container.after, ordered)
+            yield from unknown((*path, "image"), "image", [container.image], declared["image"])
+        yield from unknown((*path, "after"), ORDERED, container.after, ordered)
         networks = [attachment.network for attachment in container.networks]
-        yield from _unknown((*path, "networks"), "network", networks, declared["network"])
+        yield from unknown((*path, "networks"), "network", networks, declared["network"])
         volumes = [mount.volume for mount in container.mounts if isinstance(mount, VolumeMount)]
-        yield from _unknown((*path, "mounts"), "volume", volumes, declared["volume"])
+        yield from unknown((*path, "mounts"), "volume", volumes, declared["volume"])
+    started = [*declared["container"], *declared["service"]]
     for name, task in deployment.tasks.items():
-        yield from _unknown(("task", name, "schedule"), "container", task.schedule.before, declared["container"])
-        yield from _unknown(("task", name, "schedule"), "container or task", task.schedule.after, ordered)
-        yield from _unknown(("task", name, "backup"), "volume", task.backup, declared["volume"])
+        yield from unknown(("task", name, "schedule"), "container or service", task.schedule.before, started)
+        yield from unknown(("task", name, "schedule"), ORDERED, task.schedule.after, ordered)
+        yield from unknown(("task", name, "backup"), "volume", task.backup, declared["volume"])
     for name, step in deployment.host_steps.items():
-        yield from _unknown(("host_step", name, "host"), "host", [step.host], declared["host"])
-        yield from _unknown(("host_step", name, "after"), "host step", step.after, declared["host_step"])
+        yield from unknown(("host_step", name, "host"), "host", [step.host], declared["host"])
+        yield from unknown(("host_step", name, "after"), "host step", step.after, declared["host_step"])
     for name in sorted(set(declared["container"]) & set(declared["task"])):
         yield ("task", name), "bears the name of a container too"
 
 
-def _unknown(path: Path, kind: str, used: Iterable[str], known: Collection[str]) -> Iterator[Found]:
+def unknown(path: Path, kind: str, used: Iterable[str], known: Collection[str]) -> Iterator[Found]:
+    """Names that nothing bears, each with the one that was meant."""
     for name in used:
         if name not in known:
             near = difflib.get_close_matches(name, list(known), 1)
@@ -64,11 +69,13 @@ def _unknown(path: Path, kind: str, used: Iterable[str], known: Collection[str])
 
 def _circles(deployment: Deployment) -> Iterator[Found]:
     waits: dict[str, set[str]] = {name: set(container.after) for name, container in deployment.containers.items()}
+    waits |= {name: set(service.after) for name, service in deployment.services.items()}
     for name, task in deployment.tasks.items():
-        waits[name] = _before_task(task)
+        waits[name] = {*task.container.after, *task.schedule.after}
         for later in task.schedule.before:
             waits.setdefault(later, set()).add(name)
-    yield from _circle(waits, lambda name: "container" if name in deployment.containers else "task")
+    kinds = {**dict.fromkeys(deployment.tasks, "task"), **dict.fromkeys(deployment.services, "service")}
+    yield from _circle(waits, lambda name: kinds.get(name, "container"))
     yield from _circle({name: step.after for name, step in deployment.host_steps.items()}, lambda _: "host_step")
 
 
@@ -78,10 +85,6 @@ def _circle(waits: Mapping[str, Iterable[str]], kind_of: Callable[[str], str]) -
     except CycleError as error:
         circle = error.args[1]
         yield (kind_of(circle[0]), circle[0], "after"), f"waits for itself: {' before '.join(circle)}"
-
-
-def _before_task(task: OneOff) -> set[str]:
-    return {*task.container.after, *task.schedule.after}
 
 
 def _ports(deployment: Deployment) -> Iterator[Found]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from bundle_format.release.deployment import Access
-from bundle_format.release.fields import ENGINE
+from bundle_format.release.fields import ENGINE, REGISTRY
 from bundle_format.release.late import names
 from bundle_format.release.model import Release, Variant
 from bundle_format.site.parameters import option_schema, value_schema
@@ -23,6 +23,10 @@ _ACCESS: Final = {
     "tls_key": "tcp: file with the key of that certificate",
     "ssh_key": "ssh: file with the private key",
     "ssh_known_hosts": "ssh: file with the host's public key",
+    "registry": "swarm: where its nodes get images from, HOST:PORT, or http://HOST:PORT for one without TLS",
+    "registry_ca": "swarm: file with the authority that signed the registry's certificate",
+    "registry_user": "swarm: who may write to the registry",
+    "registry_password": "swarm: file with the password of that user",
 }
 
 _HYPERVISOR: Final = {
@@ -67,6 +71,7 @@ def _hosts(variants: Iterable[Variant]) -> dict[str, Any]:
     known = {name for variant in variants for name in variant.objects.get("host", {})}
     access = {name: {"type": "string", "description": described} for name, described in _ACCESS.items()}
     access["engine"]["pattern"] = f"^({ENGINE.pattern})$"
+    access["registry"]["pattern"] = f"^({REGISTRY.pattern})$"
     host = _table({name: access[name] for name in Access.model_fields}, ["engine"], "how the agent reaches this host")
     return _table(dict.fromkeys(sorted(known), host), sorted(set.intersection(*existing)), "where the release runs")
 

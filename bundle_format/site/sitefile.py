@@ -22,7 +22,10 @@ from bundle_format.site.toml import Toml, parse_toml
 SITE_NAME: Final = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 TABLES: Final = ("site", "choices", "params", "hosts", "hypervisors")
 
-_FILES: Final = ("file", "tls_ca", "tls_cert", "tls_key", "ssh_key", "ssh_known_hosts")
+_FILES: Final = (
+    *("file", "tls_ca", "tls_cert", "tls_key", "ssh_key", "ssh_known_hosts"),
+    *("registry_ca", "registry_password"),
+)
 
 T = TypeVar("T")
 V = TypeVar("V", bound=Value)

@@ -23,7 +23,7 @@ EXAMPLES = """\
   floto-builder check --json                            for continuous integration
 """
 
-_COUNTED = ("host", "host_step", "container", "task", "template", "document")
+_COUNTED = ("host", "host_step", "container", "task", "service", "template", "document")
 
 
 def _configure(parser: ArgumentParser) -> None:

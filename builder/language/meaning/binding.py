@@ -22,8 +22,10 @@ _OTHERS_SAY: Final = {
     "ip": "address",
     "logging": "log",
     "mem_limit": "memory",
+    "restart_policy": "restart",
     "stop_grace_period": "stop_grace",
     "tmpfs": "mounts",
+    "update_config": "update",
     "volumes": "mounts",
     "working_dir": "workdir",
 }

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from builder.language.evaluation import Place
 from builder.language.hearing import Call
 from builder.language.meaning.container.containers import read_container, read_task
+from builder.language.meaning.container.services import read_service, shared_network
 from builder.language.meaning.hosts import read_host_word
 from builder.language.meaning.recipes.contents import read_file
 from builder.language.meaning.recipes.recipes import read_artifact, read_image, read_machine_image
@@ -32,13 +33,14 @@ _HANDLES: Final = ("file", "folder", "check")
 _NAMES: Final[Mapping[str, TypeAdapter[Any]]] = {
     **dict.fromkeys(("param", "choice"), TypeAdapter(ParameterName)),
     **dict.fromkeys(("project", "image", "machine_image", "host", "data_disk", "network", "volume"), TypeAdapter(Name)),
-    **dict.fromkeys(("template", "document", "container", "task", "host_step"), TypeAdapter(Name)),
+    **dict.fromkeys(("template", "document", "container", "task", "service", "host_step"), TypeAdapter(Name)),
 }
 _TREES: Final[Mapping[str, Callable[[Call, Spot], dict[str, Any]]]] = {
     **dict.fromkeys(("host", "data_disk", "host_step", "network", "volume"), read_host_word),
     **dict.fromkeys(("template", "document"), read_text),
     "container": read_container,
     "task": read_task,
+    "service": read_service,
 }
 
 
@@ -152,12 +154,15 @@ def _read_trees(context: Context) -> dict[str, dict[str, Any]]:
         Spot(context.said["document", name], context).fault(f"document {name!r} has the name of a template")
     if any({"network": context.product} in tree.get("networks", ()) for tree in _containers(trees)):
         trees["network"].setdefault(context.product, {})
+    shared = shared_network(context.product)
+    if any(shared in tree.get("networks", ()) for tree in trees["service"].values()):
+        trees["network"].setdefault(shared, {"driver": "overlay"})
     return trees | {"template": templates | documents, "document": {name: {"template": name} for name in documents}}
 
 
 def _shipped(trees: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The trees without those templates that only an image of the builder uses, or nothing."""
-    placed = (place for tree in _containers(trees) for place in tree.get("files", ()))
+    placed = (place for tree in (*_containers(trees), *trees["service"].values()) for place in tree.get("files", ()))
     used = {place.get("template") for place in placed} | trees["document"].keys()
     templates = {name: tree for name, tree in trees["template"].items() if name in used}
     return {kind: dict(named) for kind, named in {**trees, "template": templates}.items() if named}

@@ -163,7 +163,8 @@ def names_of(*kinds: str) -> Reader:
         if spot.context.whole and isinstance(name, str) and not any((kind, name) in said for kind in kinds):
             near = difflib.get_close_matches(name, [known for kind, known in said if kind in kinds], 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            spot.wrong(f"there is no {' or '.join(kinds)} {name!r}{hint}")
+            wanted = " or ".join(", ".join(kinds).rsplit(", ", 1))
+            spot.wrong(f"there is no {wanted} {name!r}{hint}")
             return None
         return name
 

@@ -60,8 +60,9 @@ def _is_decided(path: Path, trees: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _files(trees: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    containers = [*trees.get("container", {}).values(), *(task["container"] for task in trees.get("task", {}).values())]
-    return {place["file"] for container in containers for place in container.get("files", ()) if "file" in place}
+    tasks = (task["container"] for task in trees.get("task", {}).values())
+    things = [*trees.get("container", {}).values(), *tasks, *trees.get("service", {}).values()]
+    return {place["file"] for thing in things for place in thing.get("files", ()) if "file" in place}
 
 
 def _text(name: str, texts: set[str], context: Context) -> bytes:
@@ -88,6 +89,7 @@ def _located(path: Path, message: str, context: Context) -> Fault:
     trail = context.trails.get((call.word, call.name), {})
     way = next(((*trail[key], *inner[cut:]) for cut in (2, 1) if (key := tuple(inner[:cut])) in trail), tuple(inner))
     shown = ".".join(map(str, way))
-    others = [context.said.get(("container", other)) for other in re.findall(r"as '([^']+)' (?:does|has)", message)]
+    named = re.findall(r"as '([^']+)' (?:does|has)", message)
+    others = [context.said.get((str(kind), other)) or context.said.get(("container", other)) for other in named]
     notes = [f"{other.name!r} is at {other.whereabouts}" for other in others if other]
     return spot.at(*way).made(f"{call.told}: {shown + ': ' if shown else ''}{message}", *notes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
-CHAPTERS = ("release", "sources", "texts", "hosts", "containers")
+CHAPTERS = ("release", "sources", "texts", "hosts", "containers", "services")
 
 
 @dataclass(frozen=True, slots=True)

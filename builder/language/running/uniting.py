@@ -87,8 +87,9 @@ def _united(variants: Sequence[VariantMeaning], word: str) -> dict[str, Any]:
 
 
 def _placed_files(trees: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    containers = [*trees.get("container", {}).values(), *(task["container"] for task in trees.get("task", {}).values())]
-    for place in (place for container in containers for place in container.get("files", ())):
+    tasks = (task["container"] for task in trees.get("task", {}).values())
+    things = [*trees.get("container", {}).values(), *tasks, *trees.get("service", {}).values()]
+    for place in (place for thing in things for place in thing.get("files", ())):
         if "file" in place:
             yield place["file"]
     yield from (template["file"] for template in trees.get("template", {}).values())

@@ -87,11 +87,11 @@ _CONTAINER: Final[Readers] = {
     "healthcheck": ("healthcheck", healthcheck),
     "health_deadline": ("health_deadline", seconds),
     "log": ("log", record_of("log", _LOG)),
-    "after": ("after", names_of("container", "task")),
+    "after": ("after", names_of("container", "task", "service")),
 }
 _TASK: Final[Readers] = {
-    "before": ("before", names_of("container")),
-    "after": ("after", names_of("container", "task")),
+    "before": ("before", names_of("container", "service")),
+    "after": ("after", names_of("container", "task", "service")),
     "reversible": ("reversible", plain),
     "backup": ("backup", list_of(result_of("volume"))),
     "deadline": ("deadline", seconds),

@@ -7,7 +7,7 @@ from builder.language.meaning.binding import Readers
 from builder.language.meaning.scalars import is_result, items, list_of, plain, record_of, result_of, told
 from builder.language.meaning.spot import Spot
 
-_PORT = re.compile(r"(\d{1,5})(?:/(tcp|udp|sctp))?")
+PORT: Final = re.compile(r"(\d{1,5})(?:/(tcp|udp|sctp))?")
 _ATTACHMENT: Final[Readers] = {
     "network": ("network", result_of("network")),
     "aliases": ("aliases", plain),
@@ -19,7 +19,7 @@ def ports(value: Any, spot: Spot) -> list[Any]:
     """`{"8080/tcp": 80}`; the host's port may be text `"ADDRESS:PORT"` or a list."""
     published: list[Any] = []
     for inside, outside in items(value, spot):
-        found = _PORT.fullmatch(inside)
+        found = PORT.fullmatch(inside)
         if not found:
             spot.at(inside).wrong("must be a container's port such as '8080/tcp' or '53/udp'")
             continue

@@ -119,6 +119,54 @@ def test_a_container_in_its_strict_form(arguments, expected, tmp_path):
     assert tree == shared | expected
 
 
+SERVICE = {
+    "": {},
+    "replicas = 3": {"replicas": 3},
+    'mode = "global", ports = {"80": port, "53/udp": node_port(53)}': {
+        "mode": "global",
+        "ports": [
+            {"container": 80, "protocol": "tcp", "port": {"$param": "port"}},
+            {"container": 53, "protocol": "udp", "port": 53, "mode": "host"},
+        ],
+    },
+    'placement = placement(constraints = ["node.role == worker"], spread = ["node.labels.rack"], max_per_node = 2)': {
+        "placement": {
+            "constraints": ["node.role == worker"],
+            "spread": ["node.labels.rack"],
+            "max_per_node": 2,
+        }
+    },
+    'update = rolling(parallelism = 2, delay = "1m", order = "start-first", failure_action = "pause")': {
+        "update": {"parallelism": 2, "delay": 60, "order": "start-first", "failure_action": "pause"}
+    },
+    'restart = restarting(condition = "on-failure", attempts = 3)': {
+        "restart": {"condition": "on-failure", "attempts": 3}
+    },
+    'reserve_cpus = 0.5, memory = "1g", networks = [network("mesh", driver = "overlay")]': {
+        "reserve_cpu_millis": 500,
+        "memory": 1 << 30,
+        "networks": ["mesh"],
+    },
+    'mounts = {"/a": file("www/a"), "/s": host_path("/srv")}, registry = container("rg", image = web, host = server)': {
+        "files": [{"file": "www/a", "path": "/a"}],
+        "mounts": [{"kind": "host", "source": "/srv", "path": "/s"}],
+        "registry": "rg",
+    },
+}
+
+
+@pytest.mark.parametrize(("arguments", "expected"), SERVICE.items(), ids=lambda case: str(case)[:40])
+def test_a_service_in_its_strict_form(arguments, expected, tmp_path):
+    write_project(tmp_path, {"www/a": "a"})
+    evaluation = evaluated(tmp_path, f'{START}service("pages", image = web, host = server, {arguments})\n')
+
+    objects = evaluation.variants[0].objects
+    shared = {"image": "web", "host": "server", "networks": ["shop-services"]}
+    assert objects["service"]["pages"] == shared | expected
+    assert [network["driver"] for name, network in objects["network"].items() if name != "shop"] == ["overlay"]
+    assert evaluation.files == (("www/a",) if "www/a" in arguments else ())
+
+
 def test_what_a_container_mounts_travels_with_the_release(tmp_path):
     write_project(tmp_path, {"t.j2": "{{ x }}", "b.j2": "{{ x }}", "www/a": "a"})
     evaluation = evaluated(
