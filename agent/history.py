@@ -27,7 +27,10 @@ Outcome = Literal["done", "partly done", "taken back"]
 
 
 class Placed(Value):
-    """A container or task of a release: where it is, made of what, what protects it, whom it waits for and how long."""
+    """A container, task or service of a release: where it is, of what, what protects it, whom it waits for, how long.
+
+    `files` are the configs and secrets that a service has in its swarm.
+    """
 
     host: str
     image: str
@@ -36,6 +39,7 @@ class Placed(Value):
     after: tuple[str, ...] = ()
     grace: int = 10
     deadline: int = 120
+    files: tuple[str, ...] = ()
 
 
 class Source(Value):
@@ -79,6 +83,7 @@ class Undertaking(Value):
     machine_images: dict[str, MachineImage] = Field(default_factory=dict)
     containers: dict[str, Placed]
     tasks: dict[str, Placed]
+    services: dict[str, Placed] = Field(default_factory=dict)
     volumes: tuple[str, ...] = ()
     on_failure: OnFailure = "rollback"
     only: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from typing import Literal
 from bundle_format.canonical import canonical
 from bundle_format.digest import digest_of
 from bundle_format.release.deployment import Container, Deployment, Network, Volume, spec_of
+from bundle_format.release.service import Service, service_spec_of
 from bundle_format.release.value import Value
 
 PREFIX = "floto."
@@ -64,10 +65,21 @@ def labels_from(mapping: Mapping[str, str]) -> Labels | None:
         return None
 
 
-def labels_of(deployment: Deployment, thing: Container | Network | Volume, host: str, transaction: str = "") -> Labels:
-    """The marks that a container, network or volume of a deployment gets on a host."""
+def registry_of(deployment: Deployment, host: str) -> str:
+    """Where the nodes of a host's swarm get images from, as image names begin with it; empty where nothing is said."""
+    access = deployment.hosts[host].access if host in deployment.hosts else None
+    return ((access.registry if access else None) or "").rpartition("//")[2]
+
+
+def labels_of(
+    deployment: Deployment, thing: Container | Service | Network | Volume, host: str, transaction: str = ""
+) -> Labels:
+    """The marks that a container, service, network or volume of a deployment gets on a host."""
     if isinstance(thing, Container):
         spec = canonical(spec_of(thing, deployment.images[thing.image].config))
+    elif isinstance(thing, Service):
+        config = deployment.images[thing.image].config
+        spec = canonical(service_spec_of(thing, config, registry_of(deployment, host)))
     else:
         spec = canonical(thing.model_dump(mode="json", exclude={"name"}, exclude_defaults=True))
     return Labels(

@@ -12,8 +12,10 @@ from agent.planning.view import View, spec_in
 from agent.state import EngineState, SiteState
 from agent.targets.engine import Engine
 from agent.targets.hypervisor import Hypervisor
+from bundle_format.digest import Digest
 from bundle_format.errors import TargetError
 from bundle_format.release.deployment import Deployment, HostStep
+from bundle_format.release.model import Image
 
 ENGINES_AT_ONCE = 16
 MOST_TEXT = 1 << 20
@@ -59,7 +61,7 @@ def observe(
     }
     steps = [step for step in deployment.host_steps.values() if step.host in states and states[step.host].has_shell]
     checks = {step.name: answer for step, answer in at_once(lambda step: _check(engines[step.host], step), steps)}
-    return replace(state, texts=texts, checks=checks)
+    return replace(state, texts=texts, checks=checks, lacking=_lacking(deployment, engines, states))
 
 
 def at_once(ask: Callable[[T], U], subjects: Iterable[T]) -> list[tuple[T, U]]:
@@ -99,6 +101,24 @@ def _changed_files(deployment: Deployment, state: SiteState) -> Iterator[tuple[s
                 continue
             for file in files_to_compare(spec_in(found), container):
                 yield host, found.id, file.path
+
+
+def _lacking(
+    deployment: Deployment, engines: Mapping[str, Engine], states: Mapping[str, EngineState]
+) -> dict[str, frozenset[Digest] | str]:
+    """What the registries of those hosts lack through which services are asked for."""
+    wanted: dict[str, dict[str, Image]] = {}
+    for service in deployment.services.values():
+        if service.host in states and not states[service.host].swarm.fault:
+            wanted.setdefault(service.host, {})[service.image] = deployment.images[service.image]
+    return {host: found for (host, _), found in at_once(lambda named: _asked_for(engines, *named), wanted.items())}
+
+
+def _asked_for(engines: Mapping[str, Engine], host: str, images: Mapping[str, Image]) -> frozenset[Digest] | str:
+    try:
+        return engines[host].swarm.lacking(list(images.values()))
+    except TargetError as error:
+        return error.message
 
 
 def _text(engine: Engine, container: str, path: str) -> bytes | None:

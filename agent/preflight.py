@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+from agent.planning.swarm.hindrances import swarm_warnings
 from agent.planning.ties import overlap
 from agent.planning.view import View, is_well
 from agent.state import EngineState
@@ -50,7 +51,7 @@ def preflight(view: View, plan: Plan, staging: Staging) -> Findings:
         engine = view.engine(host)
         obstacles += [*_versions(engine), *_architecture(view, host, plan), *_room(host, engine, plan)]
         obstacles += [*_ports(view, host, plan), *_subnets(view, host, plan)]
-        warnings += [*_clock(engine), *_unwell(view, host, plan)]
+        warnings += [*_clock(engine), *_unwell(view, host, plan), *swarm_warnings(view, host)]
     return Findings(tuple(obstacles), tuple(warnings))
 
 

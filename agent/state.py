@@ -6,6 +6,7 @@ from typing import Literal
 
 from agent.labels import Labels
 from agent.machines.state import HypervisorState
+from agent.swarm.state import SwarmState
 from bundle_format.digest import Digest, digest_of
 from bundle_format.release.fittings import Port
 from bundle_format.release.model import Image
@@ -93,7 +94,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class ContainerState:
-    """A container, ours (with labels) or not. `started` is Unix time, 0 for never; `image` the engine's id."""
+    """A container, ours (with labels) or not. `started` is Unix time, 0 for never; `image` the engine's id.
+
+    One of a swarm's is the swarm's alone to care for; `service` names what it belongs to.
+    """
 
     id: str
     name: str
@@ -107,6 +111,7 @@ class ContainerState:
     ports: tuple[Port, ...] = ()
     settings: Settings = Settings()
     reason: str = ""
+    service: str = ""
 
     @property
     def running(self) -> bool:
@@ -153,6 +158,7 @@ class EngineState:
     space: Space | None = None
     listening: frozenset[Listener] | None = None
     has_shell: bool = False
+    swarm: SwarmState = field(default_factory=SwarmState)
 
     def image_id(self, image: Image) -> str | None:
         """The engine's id for an image of the release, None if it lacks it or any of its layers.
@@ -186,6 +192,7 @@ class SiteState:
     `hypervisors` are those on which the release has machines; `silent_hypervisors` says of each other what was wrong.
     `texts` holds files that a release changes, by container id and path, as they lie there now; it is never shown.
     `checks` are the exit codes of its host steps' checks; a text tells why one could not be asked.
+    `lacking` are the manifests that the registry of a host's swarm lacks, or why it cannot be asked.
     """
 
     engines: Mapping[str, EngineState]
@@ -194,3 +201,4 @@ class SiteState:
     checks: Mapping[str, int | str] = field(default_factory=dict)
     hypervisors: Mapping[str, HypervisorState] = field(default_factory=dict)
     silent_hypervisors: Mapping[str, str] = field(default_factory=dict)
+    lacking: Mapping[str, frozenset[Digest] | str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from agent.machines.actions import (
     MakeDisk,
     ReplaceMachine,
 )
+from agent.swarm.actions import CreateService, DraftService, PushImages, RemoveService, UpdateService
 from bundle_format.release.model import DigestText
 from bundle_format.release.value import Value
 
@@ -198,7 +199,12 @@ Action = Annotated[
     | CreateMachine
     | ReplaceMachine
     | ChangeMachine
-    | DiscardMachine,
+    | DiscardMachine
+    | PushImages
+    | DraftService
+    | CreateService
+    | UpdateService
+    | RemoveService,
     Field(discriminator="kind"),
 ]
 
@@ -207,7 +213,7 @@ class Step(Value):
     """An action in its place: why it is done, which steps (by number) end before it, and what it costs.
 
     `bytes` travel to the engine, `seconds` are an estimate of its time, `downtime` of how long something stands still.
-    `late`: it is made ready during the switch, for its engine comes up only then.
+    `late`: it is made ready during the switch, for its engine, or its registry, comes up only then.
     """
 
     action: Action
@@ -245,13 +251,13 @@ class Plan(Value):
 def phase_of(action: Action) -> Phase:
     """In which phase an action is done."""
     match action:
-        case LoadImages():
+        case LoadImages() | PushImages():
             return Phase.LOAD
-        case DoHostStep() | CreateNetwork() | CreateVolume() | Draft() | Discard():
+        case DoHostStep() | CreateNetwork() | CreateVolume() | Draft() | DraftService() | Discard():
             return Phase.PREPARE
         case MakeDisk() | DraftMachine() | DiscardMachine():
             return Phase.PREPARE
-        case CreateMachine() | ReplaceMachine() | ChangeMachine():
+        case CreateMachine() | ReplaceMachine() | ChangeMachine() | CreateService() | UpdateService() | RemoveService():
             return Phase.SWITCH
         case Create() | Replace() | Start() | Restart() | Remove() | RunTask() | BackUp() | Restore():
             return Phase.SWITCH

@@ -121,7 +121,7 @@ def write_site(folder: Path, engine: str, others: Mapping[str, Access] | None = 
     (folder / "password").write_text(SECRET + "\n", encoding="utf-8")
     lines = ['site = "krakow-1"', "[params]", 'password = { file = "password" }']
     lines += [f"{name} = {value!r}" for name, value in values.items()]
-    for name, access in {"server": Access(engine=engine), **(others or {})}.items():
+    for name, access in {"server": Access(engine=engine or "unix:///-"), **(others or {})}.items():
         fields = access.model_dump(exclude_none=True)
         lines += [f"[hosts.{name}]", *(f"{key} = {value!r}" for key, value in fields.items())]
     path = folder / "site.toml"

@@ -22,6 +22,7 @@ _INIT = """
 set -e
 mount --make-rprivate /
 ip link set lo up
+[ -z "$NAME" ] || hostname "$NAME"
 if [ -n "$ROOM" ]; then
     mkdir "$FOLDER/data"
     mount -t tmpfs -o "size=$ROOM" tmpfs "$FOLDER/data"
@@ -70,14 +71,23 @@ class PrivateEngine:
     """A dockerd of one's own; a context manager. `address` is its unix socket as an agent is told it."""
 
     def __init__(
-        self, *options: str, root: Path = Path("/"), features: Mapping[str, bool] | None = None, room: int | None = None
+        self,
+        *options: str,
+        root: Path = Path("/"),
+        features: Mapping[str, bool] | None = None,
+        room: int | None = None,
+        name: str = "",
     ) -> None:
-        """`options` and `features` go to dockerd, whose programs are taken from `root`; `room` is its disk in bytes."""
+        """`options` and `features` go to dockerd, whose programs are taken from `root`; `room` is its disk in bytes.
+
+        `name` is what its host is called, if not as this one.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="floto-engine-"))
         self.address = f"unix://{self.folder}/docker.sock"
         self._root = root
         self._options = list(options)
         self._room = room
+        self._name = name
         runtime = self.folder / "runtime"
         runtime.write_text(_RUNTIME.replace("$FOLDER", str(self.folder)), encoding="utf-8")
         runtime.chmod(0o755)
@@ -87,9 +97,15 @@ class PrivateEngine:
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "PrivateEngine":
-        unshare = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child=KILL"]
+        unshare = ["unshare", "--net", "--mount", "--pid", "--uts", "--fork", "--mount-proc", "--kill-child=KILL"]
         room = str(self._room or "")
-        environment = {**os.environ, "ROOT": str(self._root), "FOLDER": str(self.folder), "ROOM": room}
+        environment = {
+            **os.environ,
+            "ROOT": str(self._root),
+            "FOLDER": str(self.folder),
+            "ROOM": room,
+            "NAME": self._name,
+        }
         try:
             self._init = subprocess.Popen([*unshare, "sh", "-c", _INIT], env=environment, start_new_session=True)
             _wait((self.folder / "ready").exists, "the namespaces of a test engine")
@@ -124,7 +140,7 @@ class PrivateEngine:
 
     def inside(self, *command: str) -> list[str]:
         """`command` as it is to be run inside the engine's namespaces."""
-        return ["nsenter", "-t", str(self.pid), "--net", "--mount", "--pid", "--", *command]
+        return ["nsenter", "-t", str(self.pid), "--net", "--mount", "--pid", "--uts", "--", *command]
 
     def start(self) -> None:
         """Start dockerd (again) and wait until it answers."""
@@ -180,13 +196,16 @@ class PrivateEngine:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.decode()}")
         return done.stdout.decode().strip()
 
-    def link(self, ours: str, theirs: str) -> None:
-        """Join the engine's network to ours by a cable with these addresses (such as 10.213.0.1/30) at its ends."""
+    def link(self, ours: str, theirs: str, bridge: str = "") -> None:
+        """Join the engine's network to ours by a cable with these addresses (such as 10.213.0.1/30) at its ends.
+
+        A cable into a `bridge` of ours needs no address there.
+        """
         near, far = f"f{self.pid}a", f"f{self.pid}b"
         for command in (
             ["ip", "link", "add", near, "type", "veth", "peer", "name", far],
             ["ip", "link", "set", far, "netns", str(self.pid)],
-            ["ip", "addr", "add", ours, "dev", near],
+            ["ip", "link", "set", near, "master", bridge] if bridge else ["ip", "addr", "add", ours, "dev", near],
             ["ip", "link", "set", near, "up"],
             self.inside("ip", "addr", "add", theirs, "dev", far),
             self.inside("ip", "link", "set", far, "up"),

@@ -42,6 +42,7 @@ from bundle_format.release.deployment import Container, Network, Volume
 from bundle_format.release.fields import Sealed
 from bundle_format.release.fittings import Healthcheck, MemoryMount, Port, VolumeMount
 from bundle_format.release.model import Image
+from tests.fake_swarm import FakeSwarm, FakeSwarmDaemon
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 FOREVER = 1 << 40
@@ -129,6 +130,7 @@ class FakeDaemon:
         self.numbers = itertools.count(1)
         self.paths: set[str] = set()
         """What lies on the host itself, for its programs `test -e`, `touch` and `rm`."""
+        self.swarm = FakeSwarmDaemon(self)
 
     def crash(self) -> None:
         """The daemon and all its containers die at once."""
@@ -214,6 +216,11 @@ class FakeDaemon:
                 raise TargetError(f"{self.facts.name}: executable file not found: {words}")
         return life, code, lines
 
+    def program_alone(self, words: Sequence[str]) -> tuple[float, int, list[tuple[str, str]]]:
+        """What a program does in a container that has nothing but its image."""
+        wish = Container(name="-", host="-", image="-")
+        return self.program(FakeContainer("-", "-", "-", wish, None, Settings(), tuple(words), {}), words)
+
     def read(self, container: FakeContainer, path: str) -> bytes | None:
         files, name = self._place(container, path)
         return files.get(name)
@@ -269,10 +276,11 @@ class FakeEngine:
         self, daemon: FakeDaemon, host: str, owner: Owner, hook: Callable[[Moment], None] | None = None
     ) -> None:
         self.host = host
+        self.owner = owner
         self._daemon = daemon
-        self._owner = owner
         self._adopted = frozenset[Adopted]()
         self._hook = hook or (lambda moment: None)
+        self.swarm = FakeSwarm(self, daemon.swarm, daemon.clock.time, self._effect)
 
     def adopt(self, things: Collection[Adopted]) -> None:
         self._adopted |= {one for one in things if one.host == self.host}
@@ -297,6 +305,7 @@ class FakeEngine:
             space=Space(daemon.free, 1 << 41),
             listening=frozenset(daemon.taken),
             has_shell=True,
+            swarm=self.swarm.observe(),
         )
 
     def disk(self) -> DiskUse:
@@ -573,7 +582,7 @@ class FakeEngine:
     ) -> None:
         if labels is None and Adopted(host=self.host, kind=kind, key=key) in self._adopted:
             return
-        if labels is None or labels.owner != self._owner:
+        if labels is None or labels.owner != self.owner:
             raise TargetError(f"{self.host}: {kind} {name} is not ours")
 
     def _image(self, key: str) -> FakeImage:
@@ -638,7 +647,7 @@ class FakeEngine:
 
     def _drop_draft(self, name: str) -> None:
         found = self._daemon.find(name)
-        if found and found.labels and found.labels.owner == self._owner and not found.started:
+        if found and found.labels and found.labels.owner == self.owner and not found.started:
             del self._daemon.containers[found.id]
 
     def _claim(self, wanted: Port, by: FakeContainer) -> None:

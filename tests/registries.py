@@ -45,10 +45,10 @@ def missing() -> str | None:
 class PrivateRegistry:
     """A docker-registry of one's own; a context manager. `host` is its address as references begin with it."""
 
-    def __init__(self, auth: Literal["none", "basic", "token"] = "none") -> None:
+    def __init__(self, auth: Literal["none", "basic", "token"] = "none", address: str = "127.0.0.1") -> None:
         self.auth = auth
         self.folder = Path(tempfile.mkdtemp(prefix="floto-registry-"))
-        self.host = f"127.0.0.1:{_free_port()}"
+        self.host = f"{address}:{_free_port()}"
         self.url = f"http://{self.host}"
         self._tokens = TokenServer(self.folder) if auth == "token" else None
         self._process: subprocess.Popen[bytes] | None = None

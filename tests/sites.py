@@ -59,14 +59,15 @@ class FakeSite:
     def deployment(self, version: str = "2024.1", **trees: Any) -> Deployment:
         """A deployment from trees of its values; names, and hosts where there is one, are filled in."""
         first = next(iter(self.daemons), "")
-        for kind in ("networks", "volumes", "containers"):
+        for kind in ("networks", "volumes", "containers", "services"):
             trees[kind] = {name: {"name": name, **tree} for name, tree in trees.get(kind, {}).items()}
-        for name, container in trees["containers"].items():
-            trees["containers"][name] = {"host": first, "image": name, **container}
+        for kind in ("containers", "services"):
+            trees[kind] = {name: {"host": first, "image": name, **tree} for name, tree in trees[kind].items()}
         for name, task in trees.setdefault("tasks", {}).items():
             container = {"name": name, "host": first, "image": name, "restart": "no", **task["container"]}
             trees["tasks"][name] = {**task, "container": container}
-        hosts = {host: {"name": host, "access": Access(engine=f"unix:///run/{host}.sock")} for host in self.daemons}
+        access = {host: Access(engine=f"unix:///run/{host}.sock", registry="registry:5000") for host in self.daemons}
+        hosts = {host: {"name": host, "access": access[host]} for host in self.daemons}
         hosts |= {name: {"name": name, **substitute(tree, {}, b"")} for name, tree in trees.pop("hosts", {}).items()}
         named = {"product": "shop", "version": version, "site": "krakow-1", "choices": {}, "hosts": hosts}
         return Deployment.model_validate({**named, **substitute(trees, {}, b"")})

@@ -11,6 +11,7 @@ from agent.labels import Adopted, labels_of
 from agent.steps import Plan
 from bundle_format.digest import Digest
 from bundle_format.release.deployment import Container, Deployment, Host
+from bundle_format.release.service import Service, file_name_of
 from bundle_format.site.hypervisors import HypervisorAccess
 
 
@@ -53,6 +54,7 @@ def undertaking_of(
             if not container.external
         },
         tasks={name: _placed(deployment, task.container) for name, task in deployment.tasks.items()},
+        services={name: _serving(deployment, service) for name, service in deployment.services.items()},
         volumes=tuple(deployment.volumes),
         on_failure=on_failure,
         only=only,
@@ -81,6 +83,20 @@ def _recorded(host: Host) -> Host:
     if host.machine is None:
         return host
     return host.model_copy(update={"machine": host.machine.model_copy(update={"guest": {}})})
+
+
+def _serving(deployment: Deployment, service: Service) -> Placed:
+    named = (file_name_of(deployment.product, deployment.site, service.name, file) for file in service.files)
+    return Placed(
+        host=service.host,
+        image=service.image,
+        spec=Digest(labels_of(deployment, service, service.host).digest),
+        protect=service.protect,
+        after=service.after,
+        grace=service.stop_grace,
+        deadline=service.health_deadline,
+        files=tuple(named),
+    )
 
 
 def _placed(deployment: Deployment, container: Container) -> Placed:

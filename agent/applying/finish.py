@@ -1,6 +1,6 @@
 """The end of an apply: its receipt, the tags of its images, and the removal of what neither release needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from agent.applying.journal import Course
 from agent.applying.machines import discard
@@ -9,6 +9,7 @@ from agent.folder import Folder
 from agent.history import Backup, History, Outcome, Receipt, Undertaking, read_history
 from agent.machines.actions import ReplaceMachine
 from agent.steps import BackUp, Draft, Remove, Replace, RunTask, Standing, aside_name, draft_name
+from agent.swarm.actions import DraftService, RemoveService
 from bundle_format.digest import Digest, parse_digest
 from bundle_format.release.model import Image, release_from_json
 from bundle_format.store import Store
@@ -48,6 +49,7 @@ def tidy(folder: Folder, undertaking: Undertaking, means: Means) -> None:
             continue  # it was left out, and nobody asked it
         _tag(host, undertaking, means)
         _remove_images(host, _known_images(history), images, means)
+    _tidy_swarms(undertaking, kept, means)
     means.store.gc(set(blobs_to_keep(history, means.store)))
 
 
@@ -88,6 +90,21 @@ def _remove_set_aside(undertaking: Undertaking, means: Means) -> None:
         engine = means.engine(action.host)
         engine.stop(passing, grace)
         engine.remove(passing)
+
+
+def _tidy_swarms(undertaking: Undertaking, kept: Sequence[Undertaking], means: Means) -> None:
+    """Remove services that were stopped for good, and the files that no service of either release needs."""
+    hosts = {placed.host for placed in undertaking.services.values() if placed.host in means.engines}
+    for step in undertaking.plan.steps:
+        match step.action:
+            case RemoveService(host=host, service=name):
+                means.engine(host).swarm.remove(name)
+                hosts.add(host)
+            case DraftService(host=host):
+                hosts.add(host)
+    files = {file for one in kept for placed in one.services.values() for file in placed.files}
+    for host in sorted(hosts):
+        means.engine(host).swarm.clear(files)
 
 
 def _tag(host: str, undertaking: Undertaking, means: Means) -> None:

@@ -4,11 +4,18 @@ from itertools import islice
 
 from agent.applying.means import Means, Redactor
 from agent.state import ContainerState
+from agent.swarm.state import ServiceState
 from agent.targets.engine import Engine
 from bundle_format.errors import FlotoError, TargetError
 
 QUIET_SECONDS = 2
 """How long a container without a healthcheck must run without a restart before it counts as well."""
+
+SPARE_SECONDS = 5
+"""How long all containers of a service must be well, beyond what they are watched for, where the swarm does not end."""
+
+MOST_FAILURES = 3
+"""How often each container of a new service may end before the service counts as failed."""
 
 POLL_SECONDS = 0.25
 LAST_LINES = 10
@@ -40,6 +47,46 @@ def check_still_well(engine: Engine, name: str, restarts: int | None, redact: Re
     if restarts is not None and found.restarts != restarts:
         raise _failed(engine, name, redact, f"restarts again and again ({found.restarts} times)")
     return found.restarts
+
+
+def await_service(engine: Engine, name: str, deadline: int, means: Means, *, new: bool) -> None:
+    """Wait until all containers of a service are well; TargetError when it fails or `deadline` seconds pass.
+
+    `new`: as this transaction wants it, so the swarm's going back is a failure; else as it was before.
+    """
+    began = quiet = means.clock.time()
+    while True:
+        found = engine.swarm.service(name)
+        if found is None:
+            raise TargetError(f"{engine.host}: service {name} is gone", "Somebody removed it meanwhile.")
+        if new and (found.labels is None or found.labels.transaction != means.transaction):
+            raise _service_failed(engine, found, f"was taken back by the swarm itself: {found.message}")
+        quiet = quiet if found.well else means.clock.time()
+        if found.well and (found.settled or means.clock.time() - quiet >= found.monitor + SPARE_SECONDS):
+            return
+        if found.update in ("paused", "rollback_paused"):
+            raise _service_failed(engine, found, f"was stopped half-way by the swarm itself: {found.message}")
+        if new and found.failures >= MOST_FAILURES * max(found.wanted, 1):
+            raise _service_failed(engine, found, f"failed {found.failures} times")
+        if means.clock.time() - began >= deadline:
+            raise _service_failed(engine, found, f"is not well after {deadline} s")
+        means.pause(POLL_SECONDS)
+
+
+def check_service_still_well(engine: Engine, name: str) -> None:
+    """TargetError when a service is not well any more."""
+    found = engine.swarm.service(name)
+    if found is None or not found.well:
+        raise TargetError(f"{engine.host}: service {name} did not stay well", f"floto-agent logs {name} says more")
+
+
+def _service_failed(engine: Engine, found: ServiceState, why: str) -> TargetError:
+    told = "".join(f"\n  {found.name}: {complaint}" for complaint in found.complaints[:LAST_LINES])
+    run = f"{found.running} of {found.wanted} run"
+    return TargetError(
+        f"{engine.host}: service {found.name} {why}; {run}{told}",
+        f"Its log says more: floto-agent logs {found.name}; docker service ps {found.name} tells of its containers",
+    )
 
 
 def last_lines(engine: Engine, name: str, redact: Redactor) -> str:

@@ -10,7 +10,16 @@ from agent.applying.health import LAST_LINES
 from agent.applying.machines import MachineReadying, make_machine_ready
 from agent.applying.means import Means
 from agent.labels import labels_of
-from agent.steps import CreateNetwork, CreateVolume, Discard, DoHostStep, Draft, LoadImages, draft_name
+from agent.steps import (
+    CreateNetwork,
+    CreateVolume,
+    Discard,
+    DoHostStep,
+    Draft,
+    LoadImages,
+    draft_name,
+)
+from agent.swarm.actions import DraftService, PushImages
 from agent.targets.engine import LogLine
 from bundle_format.errors import TargetError
 from bundle_format.release.deployment import Container, Deployment
@@ -18,7 +27,10 @@ from bundle_format.release.deployment import Container, Deployment
 ALREADY = "already"
 """The result of a step that somebody else has done: it is not ours to take back."""
 
-Readying = LoadImages | DoHostStep | CreateNetwork | CreateVolume | Draft | Discard | MachineReadying
+Readying = (
+    LoadImages | PushImages | DoHostStep | CreateNetwork | CreateVolume | Draft | DraftService | Discard
+    | MachineReadying
+)  # fmt: skip
 
 
 def make_ready(action: Readying, means: Means, deployment: Deployment) -> str:
@@ -32,6 +44,12 @@ def make_ready(action: Readying, means: Means, deployment: Deployment) -> str:
             engine.load_images([deployment.images[name] for name in names], means.store, means.progress)
         case DoHostStep():
             return _do_host_step(action, means)
+        case PushImages(images=images):
+            engine.swarm.push([deployment.images[name] for name in images], means.store, means.progress)
+        case DraftService(host=host, service=name):
+            service = deployment.services[name]
+            labels = labels_of(deployment, service, host, means.transaction)
+            engine.swarm.draft(service, labels, deployment.images[service.image])
         case CreateNetwork(host=host, network=name):
             network = deployment.networks[name]
             engine.ensure_network(network, labels_of(deployment, network, host, means.transaction))

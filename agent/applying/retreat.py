@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from agent.applying.health import await_health
+from agent.applying.health import await_health, await_service
 from agent.applying.journal import Course, Journal, Restored
 from agent.applying.machines import withdraw_machine
 from agent.applying.means import Means
@@ -34,6 +34,7 @@ from agent.steps import (
     draft_name,
     is_of_machine,
 )
+from agent.swarm.actions import CreateService, DraftService, RemoveService, UpdateService
 from agent.targets.engine import Engine
 from bundle_format.digest import parse_digest
 from bundle_format.errors import FlotoError, NeedsPersonError, TargetError
@@ -79,6 +80,7 @@ def retreat(journal: Journal, means: Means, only: Collection[int] | None = None)
     sweep_hosts(lambda number, action, engine: _refill(number, action, engine, means, journal))
     sweep(lambda _, action, engine: _start_again(action, engine), begun)
     sweep(lambda _, action, engine: _await_old(action, engine, means), begun)
+    sweep_hosts(lambda _, action, engine: _forget(action, engine, means))
     if faults:
         raise _stuck(course, faults)
 
@@ -119,10 +121,31 @@ def _withdraw(action: Action, engine: Engine, means: Means, result: str) -> None
             _remove_new(engine, means, name, grace)
         case Start(container=name, grace=grace):
             engine.stop(name, grace)
+        case CreateService() | UpdateService() | RemoveService():
+            _withdraw_service(action, engine, means)
         case CreateNetwork(network=name):
             # Harmless where it stays, because somebody else has joined it.
             with suppress(TargetError):
                 engine.remove_network(name)
+
+
+def _withdraw_service(action: CreateService | UpdateService | RemoveService, engine: Engine, means: Means) -> None:
+    """Let a service be what it was, unless the swarm saw to that itself."""
+    found = engine.swarm.service(action.service)
+    if found is None or found.labels is None:
+        return
+    ours = means.transaction in (found.labels.transaction, found.aside)
+    match action:
+        case CreateService(service=name) if ours:
+            engine.swarm.remove(name)
+        case UpdateService(service=name, digest=digest) | RemoveService(service=name, digest=digest) if ours:
+            engine.swarm.put_back(name, digest)
+
+
+def _forget(action: Action, engine: Engine, means: Means) -> None:
+    """Remove drafts, configs and secrets that nobody uses any more."""
+    if isinstance(action, DraftService):
+        engine.swarm.clear((), means.transaction)
 
 
 def _put_back(action: Action, engine: Engine) -> None:
@@ -155,6 +178,9 @@ def _await_old(action: Action, engine: Engine, means: Means) -> None:
     for standing in _stopped_by(action):
         if standing.running and standing.well:
             await_health(engine, standing.name, OLD_DEADLINE, means)
+    match action:
+        case UpdateService(service=name, well=True) | RemoveService(service=name, well=True):
+            await_service(engine, name, OLD_DEADLINE, means, new=False)
 
 
 def _set_aside_by(action: Action) -> Iterator[Standing]:

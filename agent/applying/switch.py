@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import assert_never
 
-from agent.applying.health import LAST_LINES, await_health
+from agent.applying.health import LAST_LINES, await_health, await_service
 from agent.applying.machines import place_machine
 from agent.applying.means import Means
 from agent.machines.actions import Placing
@@ -21,12 +21,14 @@ from agent.steps import (
     aside_name,
     draft_name,
 )
+from agent.swarm.actions import CreateService, RemoveService, UpdateService
 from agent.targets.engine import Engine, LogLine
 from bundle_format.digest import Digest
 from bundle_format.errors import TargetError
 from bundle_format.pieces import stream_of
 
-Switching = Create | Replace | Start | Restart | Remove | RunTask | BackUp | Restore | Placing
+ServiceSwitching = CreateService | UpdateService | RemoveService
+Switching = Create | Replace | Start | Restart | Remove | RunTask | BackUp | Restore | Placing | ServiceSwitching
 
 ONCE = (BackUp, Restore, RunTask)
 """What is not done again where the journal says that it was done; all else is, in case the engine fell over since."""
@@ -38,6 +40,9 @@ def switch(action: Switching, means: Means) -> str:
         place_machine(action, means)
         return ""
     engine = means.engine(action.host)
+    if isinstance(action, ServiceSwitching):
+        _switch_service(engine, means, action)
+        return ""
     match action:
         case Create(container=name) | Replace(container=name):
             _put_in_place(engine, means, name, action.standing if isinstance(action, Replace) else None)
@@ -62,6 +67,20 @@ def switch(action: Switching, means: Means) -> str:
         case _:
             assert_never(action)
     return ""
+
+
+def _switch_service(engine: Engine, means: Means, action: ServiceSwitching) -> None:
+    match action:
+        case CreateService(service=name, deadline=deadline):
+            engine.swarm.create(name)
+            await_service(engine, name, deadline, means, new=True)
+        case UpdateService(service=name, deadline=deadline):
+            engine.swarm.update(name, anew=action.anew)
+            await_service(engine, name, deadline, means, new=True)
+        case RemoveService(service=name):
+            engine.swarm.set_aside(name, means.transaction)
+        case _:
+            assert_never(action)
 
 
 def restore(engine: Engine, means: Means, volume: str, content: Digest, users: Iterable[Standing]) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from agent.applying.finish import receipt_of, tidy
-from agent.applying.health import check_still_well
+from agent.applying.health import check_service_still_well, check_still_well
 from agent.applying.journal import Closed, Entered, Failed, Journal, Retreated
 from agent.applying.means import Means
 from agent.applying.ready import Readying, make_ready
@@ -15,6 +15,7 @@ from agent.applying.switch import ONCE, switch
 from agent.folder import Folder
 from agent.history import Outcome, Receipt, Source, keep_receipt
 from agent.steps import Action, Create, Phase, Replace, Restart, Start, Step
+from agent.swarm.actions import CreateService, UpdateService
 from bundle_format.errors import FlotoError, LockedError, NeedsPersonError, PreflightError, RolledBackError
 from bundle_format.release.deployment import Deployment
 
@@ -128,10 +129,17 @@ class Transaction:
         restarts = {
             (host, name): check_still_well(means.engine(host), name, None, means.redact) for host, name in started
         }
-        if started:
+        services = [
+            (step.action.host, step.action.service)
+            for number, step in self._steps(Phase.SWITCH)
+            if number in did and isinstance(step.action, CreateService | UpdateService)
+        ]
+        if started or services:
             means.pause(STABLE_SECONDS)
         for host, name in started:
             check_still_well(means.engine(host), name, restarts[host, name], means.redact)
+        for host, name in services:
+            check_service_still_well(means.engine(host), name)
 
     def _fail(self, error: BaseException) -> None:
         """Act on a failure as the undertaking says; returns where the failure itself shall reach the person."""

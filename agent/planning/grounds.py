@@ -30,7 +30,7 @@ def network_entries(view: View, host: str) -> Iterator[tuple[str, Entry]]:
     """Networks that containers of a host need and its engine lacks."""
     engine = view.engine(host)
     held = {network.name for network in engine.networks}
-    for name in sorted({place.network for container in view.things(host) for place in container.networks} - held):
+    for name in sorted(view.networks(host) - held):
         action = CreateNetwork(host=host, network=name)
         yield f"network/{engine.facts.id}/{name}", Entry(action, ("missing",), seconds=1)
 

@@ -9,7 +9,7 @@ from agent.planning.machines import covers, managed, root_lasts
 from agent.planning.order import Entry
 from agent.planning.view import View
 from agent.steps import Obstacle
-from bundle_format.release.deployment import HostMount
+from bundle_format.release.fittings import HostMount
 from bundle_format.shown.sizes import size_text
 
 SPARE_PERCENT = 10

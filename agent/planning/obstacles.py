@@ -4,9 +4,18 @@ from collections.abc import Iterator, Mapping
 
 from agent.planning.adoption import adoption_obstacles
 from agent.planning.order import Entry
+from agent.planning.swarm.hindrances import swarm_obstacles
 from agent.planning.view import View
 from agent.state import ContainerState, NetworkState, VolumeState
-from agent.steps import BackUp, Obstacle, Remove, Replace, Restart, Restore
+from agent.steps import (
+    BackUp,
+    Obstacle,
+    Remove,
+    Replace,
+    Restart,
+    Restore,
+)
+from agent.swarm.actions import RemoveService, UpdateService
 from bundle_format.release.deployment import Network
 
 Found = ContainerState | NetworkState | VolumeState
@@ -24,17 +33,20 @@ def obstacles(view: View, entries: Mapping[str, Entry]) -> Iterator[Obstacle]:
         yield from _networks(view, host)
         yield from _foreign_volumes(view, host)
     yield from adoption_obstacles(view)
+    yield from swarm_obstacles(view, entries)
     for entry in entries.values():
         yield from _protected(view, entry)
 
 
 def protection(view: View, name: str) -> str:
-    """How a container is protected: by the release or, where that lacks it, by the one that brought it."""
+    """How a container or service is protected: by the release or, where that lacks it, by the one that brought it."""
     if name in view.deployment.containers:
         return view.deployment.containers[name].protect
+    if name in view.deployment.services:
+        return view.deployment.services[name].protect
     current = view.history.current
-    placed = current.undertaking.containers.get(name) if current else None
-    return placed.protect if placed else "no"
+    placed = {**current.undertaking.containers, **current.undertaking.services} if current else {}
+    return placed[name].protect if name in placed else "no"
 
 
 def _protected(view: View, entry: Entry) -> Iterator[Obstacle]:
@@ -43,6 +55,10 @@ def _protected(view: View, entry: Entry) -> Iterator[Obstacle]:
         case Replace(container=name):
             stopped, limit, verb = (name,), "replace", "be replaced"
         case Remove(container=name):
+            stopped, limit, verb = (name,), "replace", "be removed"
+        case UpdateService(service=name):
+            stopped, limit, verb = (name,), "replace", "be updated"
+        case RemoveService(service=name):
             stopped, limit, verb = (name,), "replace", "be removed"
         case Restart(container=name):
             stopped, limit, verb = (name,), "stop", "be restarted"
@@ -97,7 +113,7 @@ def _taken_names(view: View, host: str) -> Iterator[Obstacle]:
 
 def _networks(view: View, host: str) -> Iterator[Obstacle]:
     held = {network.name: network for network in view.engine(host).networks}
-    for name in sorted({place.network for container in view.things(host) for place in container.networks}):
+    for name in sorted(view.networks(host)):
         wanted, found = view.deployment.networks[name], held.get(name)
         if found is None:
             continue

@@ -14,6 +14,7 @@ from agent.planning.obstacles import obstacles
 from agent.planning.order import Entry, circle, ordered
 from agent.planning.removals import leftover_entries, removal_entries
 from agent.planning.safety import backup_entries, restore_entries
+from agent.planning.swarm.services import push_entries, service_entries, service_removals
 from agent.planning.ties import tied
 from agent.planning.view import View, Wishes
 from agent.state import SiteState
@@ -56,11 +57,14 @@ def _entries(view: View, machines: Mapping[str, Entry]) -> dict[str, Entry]:
             container_entries,
             task_entries,
             removal_entries,
+            service_entries,
+            service_removals,
         ):
             for key, entry in make(view, host):
                 entries.setdefault(key, entry)
     entries |= dict(waking_entries(view, entries))
     entries |= dict(image_entries(view, entries))
+    entries |= dict(push_entries(view, entries))
     entries |= dict(backup_entries(view, entries))
     entries |= dict(restore_entries(view, entries))
     return tied(view, entries)
@@ -76,7 +80,12 @@ def _notices(view: View) -> Iterator[str]:
         foreign = [
             found.name
             for found in view.engine(host).containers
-            if not view.is_ours(host, "container", found.id, found.labels)
+            if not found.service and not view.is_ours(host, "container", found.id, found.labels)
+        ]
+        foreign += [
+            f"service {found.name}"
+            for found in view.swarm(host).services
+            if found.labels is None or found.labels.owner != view.owner
         ]
         if foreign:
             yield f"{host}: not ours, left alone: {', '.join(sorted(foreign))}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from agent.planning.order import Entry
+from agent.planning.swarm.services import service_needs
 from agent.planning.view import View, volumes_in, volumes_of
 from agent.state import ContainerState
 from agent.steps import (
@@ -20,6 +21,7 @@ from agent.steps import (
     aside_name,
     draft_name,
 )
+from agent.swarm.actions import CreateService, DraftService, PushImages, UpdateService
 from bundle_format.release.deployment import Container
 from bundle_format.release.fittings import Port
 
@@ -72,6 +74,14 @@ def _needs(view: View, entries: Mapping[str, Entry], leaving: tuple[_Leaving, ..
             yield from _volume_work(entries, action.host, volumes_in(view.thing(name)))
             found = view.found(view.thing(name))
             yield from _volume_work(entries, action.host, volumes_of(found) if found else frozenset())
+        case DraftService(host=host, service=name):
+            engine = view.engine(host).facts.id
+            yield from (f"network/{engine}/{network}" for network in view.deployment.services[name].networks)
+        case CreateService(service=name) | UpdateService(service=name):
+            yield from _dependencies(view, entries, name)
+            yield from service_needs(view, entries, view.deployment.services[name])
+        case PushImages(host=host):
+            yield from (f"switch/{service.registry}" for service in view.services(host) if service.registry)
         case RunTask(host=host, task=name):
             yield from _dependencies(view, entries, name)
             yield from _volume_work(entries, host, frozenset(view.deployment.tasks[name].backup))

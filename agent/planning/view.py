@@ -10,9 +10,11 @@ from agent.labels import Adopted, Labels, Owner
 from agent.planning.reasons import Spec
 from agent.state import ContainerState, EngineState, SiteState
 from agent.steps import Standing, is_passing
+from agent.swarm.state import ServiceState, SwarmState
 from bundle_format.digest import Digest
 from bundle_format.release.deployment import Container, Deployment, OneOff
 from bundle_format.release.fittings import VolumeMount
+from bundle_format.release.service import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,10 @@ class View:
 
     def chosen_host(self, host: str) -> bool:
         """Whether the plan is about a host or something on it."""
-        everything = [
+        everything: list[Container | Service] = [
             *self.deployment.containers.values(),
             *(task.container for task in self.deployment.tasks.values()),
+            *self.deployment.services.values(),
         ]
         return self.chosen("", host) or any(
             self.chosen(thing.name, thing.host) for thing in everything if thing.host == host
@@ -72,6 +75,34 @@ class View:
     def engine(self, host: str) -> EngineState:
         """What a host's engine reports."""
         return self.state.engines[host]
+
+    def swarm(self, host: str) -> SwarmState:
+        """What the swarm that a host's engine manages reports."""
+        return self.engine(host).swarm
+
+    def answers(self, host: str) -> bool:
+        """Whether a host's engine was asked and answered."""
+        return host in self.state.engines
+
+    def services(self, host: str) -> Iterator[Service]:
+        """The services that the agent shall bring about through a host."""
+        for service in self.deployment.services.values():
+            if service.host == host and self.chosen(service.name, host):
+                yield service
+
+    def found_service(self, wanted: Service) -> ServiceState | None:
+        """The service of ours that has the name of `wanted` in its swarm."""
+        found = self.swarm(wanted.host).service(wanted.name)
+        return found if found and found.labels and found.labels.owner == self.owner else None
+
+    def our_services(self, host: str) -> Iterator[ServiceState]:
+        """What this product has in the swarm of a host; two managers of one swarm tell of the same."""
+        for found in self.swarm(host).services:
+            if found.labels and found.labels.owner == self.owner:
+                tellers = [one for one, engine in self.state.engines.items() if engine.swarm.service(found.name)]
+                home = found.labels.host if found.labels.host in tellers else tellers[0]
+                if home == host:
+                    yield found
 
     def containers(self, host: str) -> Iterator[Container]:
         """The containers that the agent shall bring about on a host."""
@@ -107,6 +138,11 @@ class View:
         if labels is None:
             return bool(self.adopted) and Adopted(host=host, kind=kind, key=key) in self.adopted
         return labels.owner == self.owner
+
+    def networks(self, host: str) -> frozenset[str]:
+        """The networks that containers of a host and services asked of it shall be on."""
+        joined = {place.network for thing in self.things(host) for place in thing.networks}
+        return frozenset(joined | {network for service in self.services(host) for network in service.networks})
 
     def found(self, wanted: Container) -> ContainerState | None:
         """The container of ours, or an adopted one, that has the name of `wanted` on its engine."""
@@ -146,6 +182,9 @@ class View:
         if name in self.deployment.tasks:
             task = self.deployment.tasks[name]
             return frozenset(before | set(task.schedule.after) | set(task.container.after))
+        if name in self.deployment.services:
+            service = self.deployment.services[name]
+            return frozenset(before | set(service.after) | ({service.registry} if service.registry else set()))
         container = self.deployment.containers.get(name)
         return frozenset(before | set(container.after if container else ()))
 
@@ -159,10 +198,13 @@ class View:
 
 def spec_in(container: ContainerState) -> Spec:
     """What one of our containers was made from, as its label tells; nothing of one that we did not make."""
-    if container.labels is None:
-        return {}
+    return {} if container.labels is None else spec_told(container.labels)
+
+
+def spec_told(labels: Labels) -> Spec:
+    """What something of ours was made from, as its label tells."""
     try:
-        spec = json.loads(container.labels.spec)
+        spec = json.loads(labels.spec)
     except ValueError:
         return {}
     return spec if isinstance(spec, dict) else {}

@@ -4,11 +4,20 @@ from collections.abc import Iterable, Iterator
 
 from agent.machines.actions import DraftMachine
 from agent.preflight import Findings
-from agent.steps import Action, Draft, LoadImages, Obstacle, Plan, Step
+from agent.steps import (
+    Action,
+    Draft,
+    LoadImages,
+    Obstacle,
+    Plan,
+    Step,
+)
+from agent.swarm.actions import DraftService, PushImages
 from bundle_format.shown.sizes import size_text
 
 MINUTE = 60
 
+_HOW = (Draft, DraftMachine, DraftService)
 _VERBS = {
     "load": "load",
     "host_step": "do host step",
@@ -28,12 +37,16 @@ _VERBS = {
     "replace-machine": "replace machine",
     "change-machine": "change machine",
     "discard-machine": "discard machine",
+    "push": "push",
+    "create service": "create service",
+    "update service": "update service",
+    "remove service": "remove service",
 }
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """The plan; drafts are left out, for they are how and not what."""
-    steps = [step for step in plan.steps if not isinstance(step.action, Draft | DraftMachine)]
+    steps = [step for step in plan.steps if not isinstance(step.action, _HOW)]
     for host in dict.fromkeys(step.action.host for step in steps):
         yield f"host {host}"
         for step in steps:
@@ -66,9 +79,9 @@ def _step_line(step: Step) -> str:
 
 
 def _about(action: Action) -> str:
-    if isinstance(action, LoadImages):
+    if isinstance(action, LoadImages | PushImages):
         return f"{len(action.images)} image{'s' if len(action.images) > 1 else ''}"
-    for field in ("container", "task", "volume", "network", "disk", "machine", "step"):
+    for field in ("container", "task", "service", "volume", "network", "disk", "machine", "step"):
         if hasattr(action, field):
             return str(getattr(action, field))
     raise AssertionError(action)
@@ -77,7 +90,7 @@ def _about(action: Action) -> str:
 def _total(plan: Plan) -> str:
     size, seconds = sum(step.bytes for step in plan.steps), sum(step.seconds for step in plan.steps)
     loaded = f", {size_text(size)} to load" if size else ""
-    count = sum(not isinstance(step.action, Draft | DraftMachine) for step in plan.steps)
+    count = sum(not isinstance(step.action, _HOW) for step in plan.steps)
     return f"{count} step{'s' if count > 1 else ''}{loaded}, about {time_text(seconds)}"
 
 

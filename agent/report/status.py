@@ -8,8 +8,18 @@ from agent.history import Receipt
 from agent.labels import Owner
 from agent.machines.actions import DraftMachine
 from agent.planning.view import is_well
+from agent.report.swarm import (
+    NodeStatus,
+    ServiceStatus,
+    node_row,
+    node_statuses,
+    service_row,
+    service_statuses,
+    swarm_json,
+)
 from agent.state import ContainerState, DiskUse, SiteState
 from agent.steps import Draft, Plan
+from agent.swarm.actions import DraftService
 from bundle_format.shown.sizes import size_text
 from bundle_format.shown.table import table
 
@@ -52,13 +62,16 @@ class Status:
     unmanaged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     drift: tuple[str, ...] | None = None
     interrupted: str = ""
+    services: tuple[ServiceStatus, ...] = ()
+    nodes: tuple[NodeStatus, ...] = ()
 
     @property
     def as_it_shall_be(self) -> bool:
-        """Whether all hosts answer, nothing was interrupted, and nothing is to be mended."""
+        """Whether all hosts and nodes answer, nothing was interrupted, and nothing is to be mended."""
         reachable = all(host.reachable for host in self.hosts)
         fine = all(container.condition in ("well", "ended") for container in self.containers)
-        return reachable and fine and not self.interrupted and not self.drift
+        served = all(one.condition == "well" for one in self.services) and all(node.ready for node in self.nodes)
+        return reachable and fine and served and not self.interrupted and not self.drift
 
 
 def status_of(
@@ -77,6 +90,8 @@ def status_of(
         unmanaged=_unmanaged(state, Owner(source.product, source.site)),
         drift=None if plan is None else tuple(_drift(plan)),
         interrupted=interrupted,
+        services=tuple(service_statuses(undertaking, state)),
+        nodes=tuple(node_statuses(undertaking, state)),
     )
 
 
@@ -87,6 +102,8 @@ def status_lines(status: Status, now: int) -> Iterator[str]:
         yield f"interrupted: {status.interrupted}; end it with: floto-agent resume"
     yield from table("hosts", [_host_row(host) for host in status.hosts])
     yield from table("containers", [_container_row(container, now) for container in status.containers])
+    yield from table("services", [service_row(service) for service in status.services])
+    yield from table("nodes of the swarm", [node_row(node) for node in status.nodes])
     for host in status.hosts:
         if host.disk:
             rows = [(name, "unknown" if size is None else size_text(size)) for name, size in host.disk.volumes.items()]
@@ -128,6 +145,7 @@ def status_json(status: Status) -> dict[str, Any]:
             }
             for one in status.containers
         ],
+        **swarm_json(status.services, status.nodes),
         "unmanaged": {host: list(names) for host, names in status.unmanaged.items()},
         "drift": None if status.drift is None else list(status.drift),
     }
@@ -145,6 +163,11 @@ def prometheus_lines(status: Status) -> Iterator[str]:
     named = [({**site, "host": one.host, "container": one.name}, one) for one in status.containers]
     yield from _metric("floto_container_well", [(labels, int(one.condition == "well")) for labels, one in named])
     yield from _metric("floto_container_restarts", [(labels, one.restarts) for labels, one in named])
+    served = [({**site, "host": one.host, "service": one.name}, one) for one in status.services]
+    yield from _metric("floto_service_running", [(labels, one.running) for labels, one in served])
+    yield from _metric("floto_service_wanted", [(labels, one.wanted) for labels, one in served])
+    nodes = [({**site, "host": node.host, "node": node.name}, int(node.ready)) for node in status.nodes]
+    yield from _metric("floto_node_ready", nodes)
     volumes = [
         ({**site, "host": host.name, "volume": name}, size)
         for host in status.hosts
@@ -193,18 +216,24 @@ def _task_condition(found: ContainerState) -> Condition:
 
 def _unmanaged(state: SiteState, owner: Owner) -> dict[str, tuple[str, ...]]:
     foreign = {
-        host: tuple(sorted(one.name for one in engine.containers if one.labels is None or one.labels.owner != owner))
+        host: tuple(
+            sorted(
+                one.name
+                for one in engine.containers
+                if not one.service and (one.labels is None or one.labels.owner != owner)
+            )
+        )
         for host, engine in state.engines.items()
     }
     return {host: names for host, names in foreign.items() if names}
 
 
-_SUBJECTS = ("container", "task", "volume", "network", "disk", "machine", "step")
+_SUBJECTS = ("container", "task", "service", "volume", "network", "disk", "machine", "step")
 
 
 def _drift(plan: Plan) -> Iterator[str]:
     for step in plan.steps:
-        if not isinstance(step.action, Draft | DraftMachine):
+        if not isinstance(step.action, Draft | DraftMachine | DraftService):
             fields = step.action.model_dump()
             about = next((fields[key] for key in _SUBJECTS if key in fields), "images")
             yield f"{step.action.host}: {about}: {'; '.join(step.why)}"

@@ -29,7 +29,7 @@ def image_archive(image: Image, blobs: Blobs, layers: Sequence[Digest], *, layou
     """
     documents = [_config(image, blobs)]
     if layout:
-        documents.append(_manifest(image, blobs))
+        documents.append(manifest_of(image, blobs))
         yield from _file("oci-layout", canonical({"imageLayoutVersion": "1.0.0"}))
         descriptor = {"mediaType": MANIFEST, "digest": image.manifest, "size": len(documents[1])}
         yield from _file("index.json", canonical({"schemaVersion": 2, "manifests": [descriptor]}))
@@ -52,7 +52,8 @@ def _config(image: Image, blobs: Blobs) -> bytes:
     return content
 
 
-def _manifest(image: Image, blobs: Blobs) -> bytes:
+def manifest_of(image: Image, blobs: Blobs) -> bytes:
+    """The manifest of an image; DamageError when it does not name just the blobs that the release does."""
     content, manifest = _document(image.manifest, blobs)
     layers = _at(manifest, "layers")
     named = [_at(layer, "digest") for layer in layers] if isinstance(layers, list) else None

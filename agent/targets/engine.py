@@ -1,4 +1,4 @@
-"""What the agent asks of a host's engine: few verbs, each of which may be repeated after an interruption."""
+"""What the agent asks of a host's engine and of the swarm that it manages: few verbs, each of which may be repeated."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,12 @@ from typing import BinaryIO, Protocol
 
 from agent.labels import Adopted, Labels
 from agent.state import ContainerState, DiskUse, EngineState
+from agent.swarm.state import ServiceState
 from bundle_format.digest import Digest
 from bundle_format.progress import Progress
 from bundle_format.release.deployment import Container, Network, Volume
 from bundle_format.release.model import Image
+from bundle_format.release.service import Service
 
 
 class Blobs(Protocol):
@@ -32,6 +34,53 @@ class LogLine:
     text: str
 
 
+class Swarm(Protocol):
+    """The swarm that a host's engine manages, and the registry from which its nodes get images.
+
+    Every verb raises TargetError with what was left untouched and a remedy; every one that changes refuses what does
+    not carry the labels of its owner. None waits until containers run: `service` tells how far they are.
+    """
+
+    def service(self, name: str) -> ServiceState | None:
+        """A service as it is now; None if there is none."""
+
+    def reference(self, image: Image) -> str:
+        """By which name the nodes get an image: registry, name and the digest of its manifest."""
+
+    def lacking(self, images: Sequence[Image]) -> frozenset[Digest]:
+        """The manifests of `images` that the registry does not have; TargetError when it does not answer."""
+
+    def push(self, images: Sequence[Image], blobs: Blobs, progress: Progress) -> None:
+        """Bring images to the registry, only the blobs that it lacks; each whole or absent under its digest."""
+
+    def draft(self, service: Service, labels: Labels, image: Image) -> None:
+        """Keep in the swarm what a service shall be, and its files as configs and secrets; nothing runs differently."""
+
+    def create(self, name: str) -> None:
+        """Make a service of its draft; done if it is there."""
+
+    def update(self, name: str, *, anew: bool) -> None:
+        """Give a service what its draft says; done if it has it. `anew`: new containers, though nothing differs."""
+
+    def put_back(self, name: str, digest: str) -> None:
+        """Give a service back what it had before its last change; TargetError if that was not made from `digest`."""
+
+    def set_aside(self, name: str, transaction: str) -> None:
+        """Stop all containers of a service and free its ports; done if `transaction` did so, or if it is gone."""
+
+    def remove(self, name: str) -> None:
+        """Remove a service; done if it is gone."""
+
+    def clear(self, keep: Collection[str], transaction: str | None = None) -> None:
+        """Remove drafts, and configs and secrets that are not to be kept: all of ours, or those of one transaction.
+
+        What a service uses stays in any case.
+        """
+
+    def logs(self, name: str, *, follow: bool, since: int | None, tail: int | None) -> Iterator[LogLine]:
+        """The lines of all containers of a service."""
+
+
 class Engine(Protocol):
     """One host's engine, acting for one product on one site.
 
@@ -40,6 +89,10 @@ class Engine(Protocol):
     """
 
     host: str
+
+    @property
+    def swarm(self) -> Swarm:
+        """The swarm that it manages; its verbs fail where it manages none."""
 
     def adopt(self, things: Collection[Adopted]) -> None:
         """Take what of `things` is on this host for the owner's from now on, although it lacks the labels."""

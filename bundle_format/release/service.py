@@ -20,6 +20,7 @@ from bundle_format.release.fields import (
     VariableName,
 )
 from bundle_format.release.fittings import Healthcheck, HostMount, Log, MemoryMount, RenderedFile
+from bundle_format.release.model import Image
 from bundle_format.release.value import Value
 
 MOST_FILE: Final = 500 * 1024
@@ -134,6 +135,12 @@ def service_spec_of(service: Service, image_config: Digest, registry: str) -> di
         for file in service.files
     }
     return spec
+
+
+def image_reference(registry: str, image: Image) -> str:
+    """By which name the nodes of a swarm get an image: registry, name, tag, and the digest of its manifest."""
+    repository, _, tag = image.tag.rpartition(":")
+    return f"{registry}/{repository.lower()}:{tag}@{image.manifest}"
 
 
 def file_name_of(product: str, site: str, service: str, file: RenderedFile) -> str:

@@ -69,7 +69,10 @@ def unknown(path: Path, kind: str, used: Iterable[str], known: Collection[str]) 
 
 def _circles(deployment: Deployment) -> Iterator[Found]:
     waits: dict[str, set[str]] = {name: set(container.after) for name, container in deployment.containers.items()}
-    waits |= {name: set(service.after) for name, service in deployment.services.items()}
+    waits |= {
+        name: {*service.after, *([service.registry] if service.registry else [])}
+        for name, service in deployment.services.items()
+    }
     for name, task in deployment.tasks.items():
         waits[name] = {*task.container.after, *task.schedule.after}
         for later in task.schedule.before:

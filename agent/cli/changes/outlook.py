@@ -22,7 +22,8 @@ from agent.steps import Plan
 from agent.targets.engine import Engine
 from agent.targets.hypervisor import Hypervisor
 from bundle_format.errors import FlotoError, PreflightError
-from bundle_format.release.deployment import Deployment
+from bundle_format.release.deployment import Container, Deployment
+from bundle_format.release.service import Service
 from bundle_format.terminal import Terminal
 
 
@@ -112,7 +113,8 @@ def unfinished(site: Site) -> Iterator[str]:
 
 def _hosts_of(intent: Intent, wishes: Wishes) -> set[str]:
     deployment = intent.deployment
-    things = [*deployment.containers.values(), *(task.container for task in deployment.tasks.values())]
+    tasks = (task.container for task in deployment.tasks.values())
+    things: list[Container | Service] = [*deployment.containers.values(), *tasks, *deployment.services.values()]
     return {thing.host for thing in things if thing.name in wishes.only} | (wishes.only & deployment.hosts.keys())
 
 
@@ -120,7 +122,11 @@ def require_known(deployment: Deployment, wishes: Wishes) -> None:
     """FlotoError when a wish names what the release does not have."""
     things = deployment.containers.keys() | deployment.tasks.keys()
     for names, known, kinds in (
-        (wishes.only | wishes.anew, things | deployment.hosts.keys(), "host, container or task"),
+        (
+            wishes.only | wishes.anew,
+            things | deployment.services.keys() | deployment.hosts.keys(),
+            "host, container, task or service",
+        ),
         (
             wishes.adopt,
             things | deployment.networks.keys() | deployment.volumes.keys(),

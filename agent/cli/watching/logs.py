@@ -1,4 +1,4 @@
-"""`floto-agent logs`: what containers and tasks have written, one, several or all of them."""
+"""`floto-agent logs`: what containers, tasks and services have written, some or all of them."""
 
 import re
 import time
@@ -9,9 +9,9 @@ from functools import partial
 from agent.applying.means import Redactor
 from agent.cli.places import add_state_option
 from agent.cli.site import engines_of, installed, owner_of, secrets_of, site_of
-from agent.history import Placed
+from agent.history import Placed, Undertaking
 from agent.logs import Read, followed, matching, merged
-from agent.targets.engine import Engine, LogLine
+from agent.targets.engine import Engine, LogLine, Swarm
 from bundle_format.errors import ExitCode, FlotoError, TargetError
 from bundle_format.terminal import Terminal, Verb, escape_line
 
@@ -26,7 +26,7 @@ EXAMPLES = """\
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="NAME", help="containers and tasks; all if none is named")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="containers, tasks and services; all if none is named")
     parser.add_argument("--follow", action="store_true", help="go on as lines come, until stopped")
     parser.add_argument("--since", type=_length, metavar="TIME", help="no older than: 90s, 10m, 2h, 3d")
     parser.add_argument("--tail", type=int, metavar="N", help="the last N lines of each")
@@ -37,7 +37,7 @@ def _configure(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
     undertaking = installed(site).undertaking
-    placed = {**undertaking.containers, **undertaking.tasks}
+    placed = {**undertaking.containers, **undertaking.tasks, **undertaking.services}
     chosen = _chosen(placed, arguments.names)
     redact = Redactor(secrets_of(site, undertaking.source))
     hosts = {one.host for one in chosen.values()}
@@ -46,7 +46,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         for why in silent.values():
             terminal.warn(f"warning: {why}")
         sources = {
-            name: partial(_read, engines[one.host], name, arguments)
+            name: partial(_read, _source(engines[one.host], name, undertaking), name, arguments)
             for name, one in chosen.items()
             if one.host in engines
         }
@@ -61,16 +61,21 @@ def _lines(sources: Mapping[str, Read], arguments: Namespace) -> Iterator[LogLin
     return followed(sources) if arguments.follow else merged(sources)
 
 
-def _read(engine: Engine, name: str, arguments: Namespace) -> Iterator[LogLine]:
+def _source(engine: Engine, name: str, undertaking: Undertaking) -> Engine | Swarm:
+    return engine.swarm if name in undertaking.services else engine
+
+
+def _read(source: Engine | Swarm, name: str, arguments: Namespace) -> Iterator[LogLine]:
     since = int(time.time()) - arguments.since if arguments.since is not None else None
-    return engine.logs(name, follow=arguments.follow, since=since, tail=arguments.tail)
+    return source.logs(name, follow=arguments.follow, since=since, tail=arguments.tail)
 
 
 def _chosen(placed: Mapping[str, Placed], names: list[str]) -> dict[str, Placed]:
     unknown = sorted(set(names) - placed.keys())
     if unknown:
         raise FlotoError(
-            f"the release has no container or task called {', '.join(unknown)}", f"It has: {', '.join(sorted(placed))}"
+            f"the release has no container, task or service called {', '.join(unknown)}",
+            f"It has: {', '.join(sorted(placed))}",
         )
     return {name: placed[name] for name in names or placed}
 
@@ -89,4 +94,4 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise ArgumentTypeError(f"no regular expression: {error}") from None
 
 
-VERB = Verb("logs", "Show what containers and tasks have written.", _configure, _run, EXAMPLES)
+VERB = Verb("logs", "Show what containers, tasks and services have written.", _configure, _run, EXAMPLES)

@@ -91,9 +91,18 @@ class Connection:
                 return None
             raise
 
-    def post(self, path: str, body: Any = None, /, *, seconds: float | None = None, **query: str | int | bool) -> Any:
+    def post(
+        self,
+        path: str,
+        body: Any = None,
+        /,
+        *,
+        seconds: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        **query: str | int | bool,
+    ) -> Any:
         """Ask for a change; the JSON that the engine answers, None for an empty answer."""
-        with self.stream("POST", path, query=query, body=body, seconds=seconds) as response:
+        with self.stream("POST", path, query=query, body=body, seconds=seconds, headers=headers) as response:
             return json.loads(response.content or b"null")
 
     def put(self, path: str, content: Iterable[bytes] | bytes, /, *, seconds: float, **query: str | int | bool) -> None:
@@ -121,18 +130,19 @@ class Connection:
         body: Any = None,
         content: Iterable[bytes] | bytes | None = None,
         seconds: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Iterator[requests.Response]:
         """An answer whose bytes have not been read yet; between any two of them at most `seconds` may pass."""
         seconds = self._patience if seconds is None else seconds
         with self._translated(seconds, changes=method != "GET"):
-            headers = {"Content-Type": "application/x-tar"} if content is not None else None
+            tar = {"Content-Type": "application/x-tar"} if content is not None else {}
             response = self._client.request(
                 method,
                 self._prefix + quote(path),
                 params={key: int(value) if isinstance(value, bool) else value for key, value in (query or {}).items()},
                 json=body,
                 data=content,
-                headers=headers,
+                headers={**tar, **(headers or {})},
                 stream=True,
                 allow_redirects=False,
                 timeout=(CONNECT_SECONDS, seconds),

@@ -7,7 +7,7 @@ from typing import Any
 from agent.labels import Labels
 from bundle_format.release.deployment import Container
 from bundle_format.release.fields import Sealed
-from bundle_format.release.fittings import Attachment, HostMount, MemoryMount, Mount, VolumeMount
+from bundle_format.release.fittings import Attachment, Healthcheck, HostMount, MemoryMount, Mount, VolumeMount
 
 NANOSECONDS = 10**9
 
@@ -25,14 +25,14 @@ def container_body(container: Container, labels: Labels, image: str, owned: Coll
             "Image": image,
             "Cmd": _list(container.command),
             "Entrypoint": _list(container.entrypoint),
-            "Env": [f"{name}={_plain(text)}" for name, text in container.env.items()],
+            "Env": [f"{name}={plain(text)}" for name, text in container.env.items()],
             "User": container.user,
             "WorkingDir": container.workdir,
             "Hostname": container.hostname,
             "Labels": {**container.labels, **labels.to_mapping()},
             "StopSignal": container.stop_signal,
             "StopTimeout": container.stop_grace,
-            "Healthcheck": _healthcheck(container),
+            "Healthcheck": healthcheck_body(container.healthcheck),
             "ExposedPorts": {f"{port.container}/{port.protocol}": {} for port in container.ports},
             "HostConfig": _host_config(container, owned),
             "NetworkingConfig": {
@@ -90,7 +90,7 @@ def _host_config(container: Container, owned: Collection[str]) -> dict[str, Any]
         "NetworkMode": container.networks[0].network if container.networks else container.network_mode,
         "PortBindings": _port_bindings(container),
         "Mounts": [
-            *(_mount(mount, owned) for mount in container.mounts),
+            *(mount_body(mount, owned) for mount in container.mounts),
             *(_files_mount(container, folder) for folder in files_folders(container)),
         ],
         "RestartPolicy": {"Name": container.restart},
@@ -122,7 +122,8 @@ def _port_bindings(container: Container) -> Mapping[str, list[dict[str, str]]]:
     return bindings
 
 
-def _mount(mount: Mount, owned: Collection[str]) -> dict[str, Any]:
+def mount_body(mount: Mount, owned: Collection[str]) -> dict[str, Any]:
+    """A mount as the API has it."""
     match mount:
         case VolumeMount():
             return {
@@ -143,8 +144,8 @@ def _files_mount(container: Container, folder: str) -> dict[str, Any]:
     return {"Type": "volume", "Target": folder, "VolumeOptions": {"Labels": {FILES_OF: container.name}}}
 
 
-def _healthcheck(container: Container) -> dict[str, Any] | None:
-    check = container.healthcheck
+def healthcheck_body(check: Healthcheck | None) -> dict[str, Any] | None:
+    """A healthcheck as the API has it."""
     if check is None:
         return None
     return {
@@ -162,7 +163,8 @@ def _device(text: str) -> dict[str, str]:
     return {"PathOnHost": outside, "PathInContainer": inside or outside, "CgroupPermissions": rights or "rwm"}
 
 
-def _plain(text: str | Sealed) -> str:
+def plain(text: str | Sealed) -> str:
+    """The text itself: never to be printed, logged or stored."""
     return text.reveal() if isinstance(text, Sealed) else text
 
 

@@ -16,9 +16,11 @@ from agent.targets.docker.creating import FILES_OF
 from agent.targets.docker.files import read_file
 from agent.targets.docker.loading import LOAD_SECONDS, Loader, image_ids, load_images
 from agent.targets.docker.reading import container_from, disk_from, facts_from, image_from, network_from, volume_from
+from agent.targets.docker.swarm.swarm import DockerSwarm
 from agent.targets.docker.volumes import Volumes, is_door, unready_volumes
 from agent.targets.engine import Blobs, LogLine
 from agent.targets.local import local_host
+from agent.targets.registry import Registry
 from agent.targets.shell import HostShell, no_shell
 from bundle_format.digest import CHUNK, Digest, HashingReader
 from bundle_format.errors import TargetError
@@ -60,6 +62,7 @@ class DockerEngine:
         self._shell = HostShell(host, access) if self._local or access.engine.startswith("ssh://") else None
         self._containers = Containers(self._connection, owner, clock)
         self._volumes = Volumes(self._connection, self._facts.architecture)
+        self.swarm = DockerSwarm(self._connection, owner, Registry(host, access))
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -88,6 +91,7 @@ class DockerEngine:
             space=self._local.space() if self._local else None,
             listening=self._local.listening() if self._local else None,
             has_shell=self._shell is not None,
+            swarm=self.swarm.observe(),
         )
 
     def inspect(self, container: str) -> ContainerState | None:
@@ -196,6 +200,7 @@ class DockerEngine:
             "Driver": network.driver,
             "Internal": network.internal,
             "CheckDuplicate": True,
+            "Attachable": network.driver == "overlay",  # so that containers may join a swarm's
             "IPAM": {"Config": [{key: text for key, text in place.items() if text}]} if network.subnet else {},
             "Labels": labels.to_mapping(),
         }

@@ -71,6 +71,7 @@ def container_from(container: Json) -> ContainerState:
         labels=labels_from(container["Config"].get("Labels") or {}),
         ports=_ports(container),
         settings=_settings(container),
+        service=(container["Config"].get("Labels") or {}).get("com.docker.swarm.service.name", ""),
         reason=state.get("Error", ""),  # never what a check printed: it may hold secrets, and plans tell reasons
     )
 

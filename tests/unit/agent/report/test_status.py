@@ -7,6 +7,7 @@ import pytest
 
 from agent.report.status import Status, prometheus_lines, status_json, status_lines, status_of
 from agent.state import DiskUse, SiteState
+from agent.swarm.state import Node
 from bundle_format.release.deployment import Deployment
 from tests.sites import FakeSite
 
@@ -82,3 +83,31 @@ def test_the_same_for_scripts_and_for_prometheus(site: FakeSite) -> None:
     assert 'floto_container_well{product="shop",site="krakow-1",host="two",container="db"} 1' in lines
     assert 'floto_volume_bytes{product="shop",site="krakow-1",host="one",volume="data"} 7' in lines
     assert lines.count("# TYPE floto_host_up gauge") == 1
+
+
+def test_services_and_lost_nodes_are_told(tmp_path: Path) -> None:
+    site = FakeSite(tmp_path)
+    swarm = site.daemons["one"].swarm
+    swarm.init()
+    swarm.nodes.append(Node("n2", "n2"))
+    release = site.deployment(images={"web": site.image("web")}, services={"web": {"replicas": 2}})
+    site.apply(release)
+    current = site.history.current
+    assert current
+
+    told = status_of(current, site.observe(release), site.plan(release), {}, "")
+    assert told.as_it_shall_be
+    assert [(one.name, one.condition, one.running, one.nodes) for one in told.services] == [
+        ("web", "well", 2, ("n1", "n2"))
+    ]
+
+    swarm.nodes[1] = Node("n2", "n2", ready=False)
+    told = status_of(current, site.observe(release), site.plan(release), {}, "")
+    assert not told.as_it_shall_be
+    assert [line.split() for line in status_lines(told, 0) if "DOWN" in line] == [["n2", "DOWN", "worker"]]
+    assert [(node["name"], node["ready"]) for node in status_json(told)["nodes"]] == [("n1", True), ("n2", False)]
+    assert 'floto_node_ready{product="shop",site="krakow-1",host="one",node="n2"} 0' in prometheus_lines(told)
+
+    swarm.fault = "the swarm does not answer: no leader"
+    told = status_of(current, site.observe(release), None, {}, "")
+    assert [(one.condition, one.told) for one in told.services] == [("unknown", swarm.fault)]

@@ -10,13 +10,13 @@ from builder.language.limits import Limits
 from builder.language.worker import outcome
 from tests.definitions import write_project
 
-GUIDE = Path(__file__).parents[4] / "docs" / "language" / "guide.md"
+DOCS = Path(__file__).parents[4] / "docs"
 
 
-def definitions() -> list[dict[str, str]]:
-    """Each definition of the guide with the files that follow it."""
+def definitions(page: str) -> list[dict[str, str]]:
+    """Each definition of a page with the files that follow it."""
     projects: list[dict[str, str]] = []
-    for block in re.findall(r"```(?:python)?\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL):
+    for block in re.findall(r"```(?:python)?\n(.*?)```", DOCS.joinpath(page).read_text(encoding="utf-8"), re.DOTALL):
         named = re.match(r"# (\S+)\n", block)
         path = named[1] if named else "site.star"
         if "project(" in block:
@@ -27,8 +27,15 @@ def definitions() -> list[dict[str, str]]:
     return projects
 
 
-@pytest.mark.parametrize("files", definitions(), ids=range(4))
+@pytest.mark.parametrize("files", definitions("language/guide.md"), ids=range(4))
 def test_what_the_guide_shows_is_sound(files, tmp_path):
     kind, told = outcome(write_project(tmp_path, files), Limits())
+
+    assert kind == "evaluation", json.loads(told).get("text", told)
+
+
+def test_what_the_page_about_swarms_shows_is_sound(tmp_path):
+    [files] = definitions("swarm.md")
+    kind, told = outcome(write_project(tmp_path, {**files, "site.conf.j2": "{{ key }}"}), Limits())
 
     assert kind == "evaluation", json.loads(told).get("text", told)

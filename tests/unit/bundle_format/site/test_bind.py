@@ -211,7 +211,7 @@ def test_a_rule_about_parameters_that_this_variant_lacks_is_not_asked() -> None:
         ({"web2": {"image": "wab"}}, "web2: image: there is no image 'wab'; did you mean 'web'?"),
         ({"web2": {"networks": [{"network": "front"}]}}, "web2: networks: there is no network 'front'"),
         ({"web2": {"mounts": [{"kind": "volume", "volume": "row", "path": "/a"}]}}, "there is no volume 'row'"),
-        ({"web2": {"after": ["wob"]}}, "web2: after: there is no container or task 'wob'; did you mean 'web'?"),
+        ({"web2": {"after": ["wob"]}}, "there is no container, task or service 'wob'; did you mean 'web'?"),
         ({"web2": {"after": ["web2"]}}, "web2: after: waits for itself: web2 before web2"),
         ({"web2": {"networks": [{"network": "back", "address": "172.30.0.5"}]}}, "has the address 172.30.0.5"),
         ({"web2": {"networks": [{"network": "back", "address": "10.0.0.1"}]}}, "10.0.0.1 is not in 172.30.0.0/24"),

@@ -1,0 +1,1 @@
+"""A docker swarm, asked through one of its managers."""
