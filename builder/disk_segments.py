@@ -10,7 +10,7 @@ from bundle_format.delta import SEGMENT, RandomBlob, Segment, Span, merged
 
 BLOCK = 4 << 10
 MOST_BLOCKS = 1 << 20
-"""Blocks of the older disk that are remembered, at about 150 bytes of memory each: of a large disk, one of several."""
+"""Blocks of the older disk that are remembered, in about 120 bytes of memory each."""
 
 _GAP = 64 << 10  # what lies between two blocks is likely to be of use as well
 _NOTHING = bytes(BLOCK)
@@ -18,18 +18,26 @@ _NOTHING = bytes(BLOCK)
 
 def disk_segments(new: RandomBlob, base: RandomBlob, most_blocks: int = MOST_BLOCKS) -> Iterator[Segment]:
     """Segments of `new` in its order; both disks are read once, piece by piece."""
-    one_of = -(-base.size // BLOCK // most_blocks)
-    known = dict[bytes, int]()
-    for start, content in _pieces(base):
-        for at, name in _blocks(content):
-            if _remembered(name, one_of):
-                known.setdefault(name, start + at)
+    known = _known(base, most_blocks)
     for start, content in _pieces(new):
         blocks = list(_blocks(content))
         found = {known[name] for _, name in blocks if name in known}
         own = {start + at for at, _ in blocks if start + at < base.size}
         spans = (Span(at, min(BLOCK, base.size - at)) for at in found | own)
         yield Segment(Span(start, len(content)), merged(spans, _GAP))
+
+
+def _known(base: RandomBlob, most: int) -> dict[bytes, int]:
+    """Where the blocks of a disk lie: all, or as many as may be, one of 2, 4, 8 ... everywhere."""
+    known, one_of = dict[bytes, int](), 1
+    for start, content in _pieces(base):
+        for at, name in _blocks(content):
+            if _remembered(name, one_of):
+                known.setdefault(name, start + at)
+        while len(known) > most:
+            one_of *= 2
+            known = {name: offset for name, offset in known.items() if _remembered(name, one_of)}
+    return known
 
 
 def _pieces(disk: RandomBlob) -> Iterator[tuple[int, bytes]]:
@@ -46,5 +54,5 @@ def _blocks(content: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _remembered(name: bytes, one_of: int) -> bool:
-    # By the content, so that the same block is remembered on either disk.
-    return one_of <= 1 or int.from_bytes(name, "big") % one_of == 0
+    # By their content, which spreads those that remain over the whole disk.
+    return int.from_bytes(name, "big") % one_of == 0
