@@ -123,7 +123,7 @@ def rebuild(store: Store, target: Path, base: str, patched: str) -> None:
 
     other = Store(store.root.with_name("site"))
     with store.blob(Digest(base)) as old, Workers() as pool, Path(patched).open("rb") as file:
-        pieces = pool.in_order(lambda one: decode_segment(one[0], old, one[1]), segments(file))
+        pieces = pool.in_order(lambda one: decode_segment(one[0], old, one[1]), segments(file), ahead=3)
         digest = other.add(stream_of(pieces)).digest
     assert digest in store, "the patch makes another disk"
     (place,) = other.root.glob(f"blobs/??/{hex_of(digest)}")
