@@ -6,12 +6,13 @@ A real registry and a Maven repository, on this machine, behind a server that ta
 import hashlib
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -73,18 +74,18 @@ class Bench:
         checksum = place.with_name(f"{place.name}.sha512")
         checksum.write_text(hashlib.sha512(content).hexdigest(), encoding="ascii")
 
-    def build(self, *, cold: bool = False, changed: str = "1.0", threads: int = THREADS) -> float:
-        """The seconds of a build."""
+    def build(self, *, cold: bool = False, changed: str = "1.0", threads: int = THREADS) -> tuple[float, float]:
+        """The seconds of a build: of the clock and of processors."""
         text = DEFINITION.format(changed=changed, registry=self.registry.host, jars=JARS, images=IMAGES)
         (self.home / "project" / "site.star").write_text(text, encoding="utf-8")
         if cold:
             shutil.rmtree(self.home / "store", ignore_errors=True)
         os.sync()
-        start = time.perf_counter()
         (self.home / "bench.floto").unlink(missing_ok=True)
+        start, before = time.perf_counter(), _busy()
         command = ("build", "project", "--key", "keys/bench.key", "--store", "store", "--output", "bench.floto")
         self._floto(*command, threads=threads)
-        return time.perf_counter() - start
+        return time.perf_counter() - start, _busy() - before
 
     def _floto(self, *words: str, threads: int = THREADS) -> None:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "PYTHONPATH": str(ROOT)}
@@ -92,8 +93,8 @@ class Bench:
         command = [sys.executable, "-c", LAUNCHER, str(threads), *words]
         subprocess.run(command, cwd=self.home, env=environment, check=True, capture_output=True)
 
-    def rounds(self) -> Iterator[tuple[float, float, float, float]]:
-        """Seconds of one build of each kind, by turns."""
+    def rounds(self) -> Iterator[tuple[tuple[float, float], ...]]:
+        """One build of each kind, by turns."""
         for _ in range(ROUNDS):
             alone = self.build(cold=True, threads=1)
             cold = self.build(cold=True)
@@ -108,16 +109,23 @@ def main() -> None:
         rounds = list(Bench(Path(name), opened).rounds())
     size = JARS * JAR + IMAGES * LAYERS * LAYER
     print(f"{JARS} jars, {IMAGES * LAYERS} layers, {size / 1e6:.0f} MB; each answer begins after {DELAY * 1000:.0f} ms")
-    kinds = ("cold", "warm, nothing changed", "one jar changed", "cold, one by one")
-    for kind, seconds in zip(kinds, zip(*rounds, strict=True), strict=True):
-        print(f"{kind:<44} {median(seconds):7.2f} s  (rounds: {', '.join(f'{one:.2f}' for one in seconds)})")
-    _judge("warm / cold", median(warm / cold for cold, warm, _, _ in rounds), 0.5)
-    _judge("one jar changed / cold", median(changed / cold for cold, _, changed, _ in rounds), 0.6)
-    _judge("cold / cold, one by one", median(cold / alone for cold, _, _, alone in rounds), 0.8)
+    cold, warm, changed, alone = (list(zip(*kind, strict=True)) for kind in zip(*rounds, strict=True))
+    kinds = {"cold": cold, "warm, nothing changed": warm, "one jar changed": changed, "cold, one by one": alone}
+    for kind, (clock, busy) in kinds.items():
+        print(f"{kind:<44} {median(clock):7.2f} s {median(busy):7.2f} CPU s")
+    _judge("CPU: warm / cold", warm[1], cold[1], 0.6)
+    _judge("CPU: one jar changed / cold", changed[1], cold[1], 0.7)
+    _judge("clock: cold / cold, one by one", cold[0], alone[0], 0.8)
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
 
 
-def _judge(name: str, ratio: float, target: float) -> None:
+def _busy() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _judge(name: str, ours: Sequence[float], theirs: Sequence[float], target: float) -> None:
+    ratio = median(one / other for one, other in zip(ours, theirs, strict=True))
     print(f"{name:<44} {ratio:9.2f} (at most {target:.2f}) {'reached' if ratio <= target else 'NOT REACHED'}")
 
 
