@@ -62,7 +62,7 @@ def _component(package: Package) -> Component:
 
 
 def _url(package: Package) -> PackageURL:
-    qualifiers = {"arch": package.architecture} if package.architecture else None
+    qualifiers = {"arch": package.architecture, "distro": package.distribution}
     return PackageURL(package.kind, package.group or None, package.name, package.version, qualifiers)
 
 

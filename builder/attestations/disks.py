@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from builder.attestations.packages import Package, is_database, packages_in
+from builder.attestations.packages import Package, is_database, of_their_system, packages_in
 from builder.attestations.scan import Contents
 
 SECTOR = 512
 
 _DATABASES = (
+    "etc/os-release",
+    "usr/lib/os-release",
     "var/lib/dpkg/status",
     "lib/apk/db/installed",
+    "usr/lib/apk/db/installed",
     "var/lib/rpm/rpmdb.sqlite",
     "usr/lib/sysimage/rpm/rpmdb.sqlite",
 )
@@ -36,7 +39,7 @@ def packages_on(raw: Path, env: Mapping[str, str]) -> Contents:
                 packages.update(_read(raw, start, env))
             else:
                 unread.append(f"partition {number} (no ext file system)")
-    return Contents(tuple(sorted(packages)), tuple(unread))
+    return Contents(tuple(of_their_system(packages)), tuple(unread))
 
 
 def _read(raw: Path, start: int, env: Mapping[str, str]) -> Iterator[Package]:

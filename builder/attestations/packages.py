@@ -1,13 +1,15 @@
-"""The databases of package managers as they lie in images: Debian's, Alpine's, and those of RPM."""
+"""The databases of package managers as they lie in images (Debian's, Alpine's, RPM's), and the system they are for."""
 
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 _RPM_ENTRY = struct.Struct(">4I")
 _RPM_NAME, _RPM_VERSION, _RPM_RELEASE, _RPM_EPOCH, _RPM_ARCH = 1000, 1001, 1002, 1003, 1022
 _RPM_INT32, _RPM_STRING = 4, 6
+
+_SYSTEM, _OF_SYSTEMS = "system", frozenset({"deb", "apk", "rpm"})
 
 UNREAD = {
     "var/lib/rpm/Packages": "RPM database in Berkeley DB",
@@ -19,18 +21,35 @@ UNREAD = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class Package:
-    """One thing that lies in an image: `kind` as package URLs name it (deb, apk, rpm, maven), `group` its namespace."""
+    """One thing that lies in an image: `kind` as package URLs name it (deb, apk, rpm, maven), `group` its namespace.
+
+    `distribution` is the system that it was made for, such as `ubuntu-24.04`.
+    """
 
     kind: str
     group: str
     name: str
     version: str
     architecture: str = ""
+    distribution: str = ""
 
 
 def is_database(path: str) -> bool:
     """Whether a file of that path, without a slash in front, is one that `packages_in` reads."""
     return path in _READERS or path.startswith("var/lib/dpkg/status.d/")
+
+
+def of_their_system(packages: Collection[Package]) -> list[Package]:
+    """All packages of one image, in order: those of the system bear its name once an os-release among them tells it."""
+    system = next((one for one in sorted(packages) if one.kind == _SYSTEM), None)
+    told = [one for one in packages if one.kind != _SYSTEM]
+    if system:
+        distribution = f"{system.name}-{system.version}".rstrip("-")
+        told = [
+            replace(one, group=system.name, distribution=distribution) if one.kind in _OF_SYSTEMS else one
+            for one in told
+        ]
+    return sorted(told)
 
 
 def packages_in(path: str, content: bytes) -> list[Package]:
@@ -46,6 +65,13 @@ def _debian(content: bytes) -> Iterator[Package]:
     for fields in _paragraphs(content, ": "):
         if "Package" in fields and fields.get("Status", "install ok installed").endswith(" installed"):
             yield Package("deb", "debian", fields["Package"], fields["Version"], fields.get("Architecture", ""))
+
+
+def _system(content: bytes) -> Iterator[Package]:
+    """The system itself (os-release, systemd and others)."""
+    lines = (line.partition("=") for line in content.decode(errors="replace").splitlines())
+    told = {key: value.strip().strip("\"'") for key, _, value in lines}
+    yield Package(_SYSTEM, "", told["ID"], told.get("VERSION_ID", ""))
 
 
 def _alpine(content: bytes) -> Iterator[Package]:
@@ -89,6 +115,8 @@ def _rpm_tags(header: bytes) -> dict[int, str | int]:
 
 
 _READERS = {
+    "etc/os-release": _system,
+    "usr/lib/os-release": _system,
     "var/lib/dpkg/status": _debian,
     "lib/apk/db/installed": _alpine,
     "usr/lib/apk/db/installed": _alpine,

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from typing import IO, Any
 
 from builder.attestations.jars import is_jar, jars_in
-from builder.attestations.packages import UNREAD, Package, is_database, packages_in
+from builder.attestations.packages import UNREAD, Package, is_database, of_their_system, packages_in
 from builder.layers.archive import window
 from builder.layers.tree import is_gone, listing_of
 from builder.work.ledger import Ledger
@@ -17,7 +17,7 @@ from bundle_format.store import Store
 MOST_DATABASE = 256 << 20
 """Bytes of the largest package database that is read."""
 
-_RULES = 1
+_RULES = 2
 """Revision of the rules in this room; what was remembered under another is read anew."""
 
 
@@ -42,7 +42,7 @@ def contents_of(store: Store, ledger: Ledger, layers: Sequence[Digest]) -> Conte
         } | _findings(store, ledger, layer)
     packages = {Package(*one) for path, known in found.items() if path not in UNREAD for one in known}
     unread = [f"/{path} ({UNREAD[path]})" for path in found if path in UNREAD]
-    return Contents(tuple(sorted(packages)), tuple(sorted(unread)))
+    return Contents(tuple(of_their_system(packages)), tuple(sorted(unread)))
 
 
 def remember_disk(ledger: Ledger, disk: Digest, contents: Contents) -> None:

@@ -93,6 +93,8 @@ def test_the_packages_on_a_disk_are_found(tmp_path: Path, table: str) -> None:
     status = tmp_path / "root" / "var" / "lib" / "dpkg" / "status"
     status.parent.mkdir(parents=True)
     status.write_text("Package: libc6\nStatus: install ok installed\nVersion: 2.36\n", encoding="utf-8")
+    (tmp_path / "root" / "etc").mkdir()
+    (tmp_path / "root" / "etc" / "os-release").write_text("ID=debian\nVERSION_ID=12\n", encoding="utf-8")
     start, raw = (0 if table == "none" else 1 << 20), tmp_path / "disk.raw"
     raw.write_bytes(bytes(start))
     command = ["mke2fs", "-q", "-F", "-t", "ext4", "-E", f"offset={start}", "-d", tmp_path / "root", raw, "8M"]
@@ -108,7 +110,7 @@ def test_the_packages_on_a_disk_are_found(tmp_path: Path, table: str) -> None:
             disk.seek(1024)
             disk.write(struct.pack("<16s16sQQ", b"linux file sys..", b"u" * 16, 2048, 18431))
     found = packages_on(raw, {"PATH": "/usr/sbin:/sbin:/usr/bin:/bin"})
-    assert found == Contents((Package("deb", "debian", "libc6", "2.36"),), ())
+    assert found == Contents((Package("deb", "debian", "libc6", "2.36", distribution="debian-12"),), ())
 
 
 def test_a_disk_of_another_kind_is_told_as_unread(tmp_path: Path) -> None:

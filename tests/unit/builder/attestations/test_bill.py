@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from builder.attestations.bill import bill_of
+from builder.attestations.packages import Package
 from builder.attestations.scan import contents_of
 from builder.work.ledger import Ledger
 from bundle_format.digest import digest_of
@@ -30,9 +31,21 @@ def test_later_layers_replace_and_remove(tmp_path: Path) -> None:
     assert contents_of(store, ledger, [first]).unread == ("/var/lib/rpm/Packages (RPM database in Berkeley DB)",)
 
 
+def test_packages_bear_the_name_of_their_system(tmp_path: Path) -> None:
+    store, ledger = Store(tmp_path / "store"), Ledger(tmp_path / "ledger")
+    base = layer(
+        store, **{"usr/lib/os-release": 'NAME="Ubuntu"\nID=ubuntu\nVERSION_ID="24.04"\n', "etc/os-release": "x"}
+    )
+    later = layer(store, **{"var/lib/dpkg/status": STATUS.format("libc6", "2.39")})
+    told = contents_of(store, ledger, [base, later])
+    assert told.packages == (Package("deb", "ubuntu", "libc6", "2.39", "amd64", "ubuntu-24.04"),)
+    assert contents_of(store, ledger, [later]).packages == (Package("deb", "debian", "libc6", "2.39", "amd64"),)
+
+
 def test_the_document_names_everything_and_is_the_same_each_time(tmp_path: Path) -> None:
     store, ledger = Store(tmp_path / "store"), Ledger(tmp_path / "ledger")
-    digest = layer(store, **{"var/lib/dpkg/status": STATUS.format("libc6", "2.36-9+deb12u13")})
+    system = {"etc/os-release": "ID=debian\nVERSION_ID='12'\n"}
+    digest = layer(store, **system, **{"var/lib/dpkg/status": STATUS.format("libc6", "2.36-9+deb12u13")})
     config = digest_of(b"config")
     image = Image(tag="p/web:1", config=config, manifest=config, layers=(digest,), size=1)
     file = File(digest=config, size=3)
@@ -53,7 +66,7 @@ def test_the_document_names_everything_and_is_the_same_each_time(tmp_path: Path)
     assert told["metadata"]["component"]["name"] == "pp"
     assert told["metadata"]["timestamp"].startswith("2023-11-14T22:13:20")
     purls = {one.get("purl") for one in told["components"]}
-    assert "pkg:deb/debian/libc6@2.36-9%2Bdeb12u13?arch=amd64" in purls
+    assert "pkg:deb/debian/libc6@2.36-9%2Bdeb12u13?arch=amd64&distro=debian-12" in purls
     depends = {one["ref"]: one.get("dependsOn", []) for one in told["dependencies"]}
     assert depends["product"] == ["file:a.conf", "image:web"]
     assert len(depends["image:web"]) == 1
