@@ -16,7 +16,7 @@ from bundle_format.inventory import Inventory
 from bundle_format.layout.frames import Frame, PackedFrame
 from bundle_format.layout.index import Base
 from bundle_format.parallel import Workers
-from bundle_format.progress import Progress
+from bundle_format.progress import Progress, Task
 from bundle_format.reader import Bundle
 from bundle_format.release.model import Release, release_from_json
 from bundle_format.store import Store
@@ -97,8 +97,7 @@ def as_delta(
                 told.append(one)
             else:
                 with progress.task(f"comparing {digest[7:19]} with what the site has", one.blob.size) as task:
-                    told.append(patcher.told(one, candidates))
-                    task.advance(one.blob.size)
+                    told.append(patcher.told(one, candidates, task))
         yield told, _counted_on(told, baseline.bases)
 
 
@@ -154,7 +153,7 @@ class _Patcher:
         self._opened = opened
         self._bases = dict[Digest, _Base | None]()
 
-    def told(self, one: Carried, candidates: Sequence[Digest]) -> Carried:
+    def told(self, one: Carried, candidates: Sequence[Digest], task: Task) -> Carried:
         """`one` as a patch against the candidate that resembles it most, or as it is where that gains nothing."""
         with self._store.blob(one.blob.digest) as new:
             members = members_of(new)
@@ -165,7 +164,7 @@ class _Patcher:
             of_disk = one.type == "disk"
             segments = disk_segments(new, nearest.blob) if of_disk else segments_of(members, nearest.members)
             encoded = encode(new, nearest.blob, segments, self._pool)
-            frames = self._kept(encoded, limit=sum(frame.stored for frame in one.frames) * 9 // 10)
+            frames = self._kept(encoded, limit=sum(frame.stored for frame in one.frames) * 9 // 10, task=task)
         if frames is None:
             return one
         return replace(
@@ -184,12 +183,15 @@ class _Patcher:
                 return bundle.blob(digest)
         return self._opened.enter_context(self._store.blob(digest)) if digest in self._store else None
 
-    def _kept(self, segments: Iterator[tuple[bytes, int]], limit: int) -> tuple[int, tuple[Frame, ...]] | None:
+    def _kept(
+        self, segments: Iterator[tuple[bytes, int]], limit: int, task: Task
+    ) -> tuple[int, tuple[Frame, ...]] | None:
         """Write a patch to the scratch file: where it begins and its frames; None once it exceeds `limit` bytes."""
         start = self._scratch.seek(0, 2)
         frames = list[Frame]()
         for stored, raw in segments:
             self._scratch.write(stored)
+            task.advance(raw)
             frames.append(Frame(len(stored), raw, hashlib.sha256(stored).digest()))
             if sum(frame.stored for frame in frames) > limit:
                 self._scratch.truncate(start)
