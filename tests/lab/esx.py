@@ -11,12 +11,17 @@ import shutil
 import signal
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.parse
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+from tests.lab.image import machine_root
+from tests.lab.network import LabNetwork
 
 ROOT = Path(__file__).parents[2]
 SOURCES = Path(__file__).with_name("simulator")
@@ -71,13 +76,15 @@ class LabEsx:
         *options: str,
         datastores: Mapping[str, int] | None = None,
         networks: Iterable[str] = (),
-        guests: Path | None = None,
+        guests: Literal["contained", "emulated"] | None = None,
+        network: LabNetwork | None = None,
         answers: str | None = None,
     ) -> None:
-        """`datastores` are sizes in bytes by name.
+        """`datastores` are sizes in bytes by name, `networks` are more of them than `VM Network`.
 
-        `guests` is a program that stands for each machine with power; without one, the tools of such a machine report
-        the address `answers`, or nothing. `options` go to the simulator, such as `-vcenter` or `-idle=2s`.
+        `guests` says what stands for a machine with power: a container of the lab's root, or qemu that starts its disk,
+        on the segment `network`; without them the tools of such a machine report the address `answers`, or nothing.
+        `options` go to the simulator, such as `-vcenter` or `-idle=2s`.
         """
         self.user = "root"
         self.password = "correct horse"
@@ -88,7 +95,9 @@ class LabEsx:
         for name, size in (datastores or {"datastore1": TERABYTE}).items():
             self._options.append(f"-datastore={name}={size}")
         self._options += [f"-network={name}" for name in networks]
-        self._options += [f"-guests={guests}"] if guests else []
+        if guests:
+            assert network
+            self._options.append(f"-guests={self._guest_program(guests, network)}")
         self._options += [f"-answers={answers}"] if answers else []
         self._simulator: subprocess.Popen[bytes] | None = None
 
@@ -181,6 +190,14 @@ class LabEsx:
     def report(self, machine: str, address: str) -> None:
         """Let the tools of a machine report an address; an empty one: let them fall silent."""
         self._switch("tools", machine=machine, address=address)
+
+    def _guest_program(self, kind: str, network: LabNetwork) -> Path:
+        program = self.folder / "guest"
+        variables = f"LAB_BRIDGE={network.name} LAB_ROOT={machine_root() if kind == 'contained' else ''}"
+        command = f"{variables} exec {sys.executable} -m tests.lab.guests.{kind}"
+        program.write_text(f"#!/bin/sh\ncd {ROOT} && {command}\n", encoding="utf-8")
+        program.chmod(0o755)
+        return program
 
     def _switch(self, name: str, **values: str) -> dict:
         context = ssl.create_default_context(cadata=self.certificate)
