@@ -16,7 +16,7 @@ from bundle_format.errors import LockedError
 from bundle_format.release.deployment import Host
 from bundle_format.release.model import DigestText, Image, MachineImage
 from bundle_format.release.value import Value
-from bundle_format.site.hypervisors import HypervisorAccess
+from bundle_format.site.hypervisors import AnyAccess
 from bundle_format.trust.private import read_private, replace_private
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class Undertaking(Value):
     source: Source
     hosts: dict[str, Host]
     leaving: dict[str, Host] = Field(default_factory=dict)
-    hypervisors: dict[str, HypervisorAccess] = Field(default_factory=dict)
+    hypervisors: dict[str, AnyAccess] = Field(default_factory=dict)
     images: dict[str, Image]
     machine_images: dict[str, MachineImage] = Field(default_factory=dict)
     containers: dict[str, Placed]

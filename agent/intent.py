@@ -15,7 +15,7 @@ from bundle_format.release.deployment import Deployment, Host
 from bundle_format.release.late import names
 from bundle_format.release.model import File, Image, MachineImage, Release, release_from_json
 from bundle_format.site.bind import bind
-from bundle_format.site.hypervisors import HypervisorAccess
+from bundle_format.site.hypervisors import AnyAccess
 from bundle_format.site.secret import Ask, read_secrets
 from bundle_format.site.sitefile import Site, read_site, site_content, variant_of
 from bundle_format.store import Store
@@ -45,7 +45,7 @@ class Intent:
     sizes: Mapping[Digest, int]
     missing: int
     keeper: Keeper
-    hypervisors: Mapping[str, HypervisorAccess] = field(default_factory=dict)
+    hypervisors: Mapping[str, AnyAccess] = field(default_factory=dict)
 
 
 def from_bundle(bundle: Bundle, site_file: Path, store: Store, keeper: Keeper) -> Intent:

@@ -12,7 +12,7 @@ from agent.steps import Plan
 from bundle_format.digest import Digest
 from bundle_format.release.deployment import Container, Deployment, Host
 from bundle_format.release.service import Service, file_name_of
-from bundle_format.site.hypervisors import HypervisorAccess
+from bundle_format.site.hypervisors import AnyAccess
 
 
 def undertaking_of(
@@ -29,7 +29,7 @@ def undertaking_of(
     only: tuple[str, ...] = (),
     adopted: Collection[Adopted] = (),
     before: Mapping[str, Host] | None = None,
-    hypervisors: Mapping[str, HypervisorAccess] | None = None,
+    hypervisors: Mapping[str, AnyAccess] | None = None,
 ) -> Undertaking:
     """All that an apply sets out to do; `transaction` must be new to the site, `begun` is Unix seconds.
 

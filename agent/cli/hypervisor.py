@@ -6,7 +6,7 @@ from agent.cli.machinery import certificate_path
 from agent.cli.site import Site, site_of
 from agent.targets.pin import fetch_certificate, thumbprint_of
 from bundle_format.errors import ExitCode, FlotoError, TrustError
-from bundle_format.site.hypervisors import HypervisorAccess, thumbprint_text
+from bundle_format.site.hypervisors import HypervisorAccess, LocalAccess, thumbprint_text
 from bundle_format.site.sitefile import read_hypervisors
 from bundle_format.terminal import Terminal
 from bundle_format.trust.private import make_private_folder, replace_private
@@ -42,7 +42,10 @@ def _access(arguments: Namespace) -> HypervisorAccess:
             f"{arguments.site} has no hypervisor {arguments.name}",
             f"It has: {', '.join(sorted(known)) or 'none'}. Write [hypervisors.{arguments.name}] first.",
         )
-    return known[arguments.name]
+    access = known[arguments.name]
+    if isinstance(access, LocalAccess):
+        raise FlotoError(f"hypervisor {arguments.name} is this computer itself: it has no certificate to be enrolled")
+    return access
 
 
 def _told(arguments: Namespace, access: HypervisorAccess) -> str | None:

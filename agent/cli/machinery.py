@@ -16,14 +16,14 @@ from agent.targets.engine import Engine
 from agent.targets.hypervisor import Hypervisor
 from bundle_format.errors import TargetError
 from bundle_format.release.deployment import Host
-from bundle_format.site.hypervisors import HypervisorAccess
+from bundle_format.site.hypervisors import AnyAccess, HypervisorAccess, LocalAccess
 from bundle_format.site.secret import read_secret
 from bundle_format.trust.private import make_private_folder
 
 
 @contextmanager
 def hypervisors_of(
-    accesses: Mapping[str, HypervisorAccess], owner: Owner, site: Site, keeper: Keeper
+    accesses: Mapping[str, AnyAccess], owner: Owner, site: Site, keeper: Keeper
 ) -> Iterator[tuple[dict[str, Hypervisor], dict[str, str]]]:
     """The hypervisors, and for those that cannot be used what was wrong."""
     # Who has to type a password is asked for one after the other.
@@ -32,7 +32,7 @@ def hypervisors_of(
     silent = {name: read.message for name, read in passwords.items() if isinstance(read, TargetError)}
     asked = [(name, access, read) for name, access in accesses.items() if isinstance(read := passwords[name], str)]
 
-    def reach(wanted: tuple[str, HypervisorAccess, str]) -> Hypervisor | str:
+    def reach(wanted: tuple[str, AnyAccess, str]) -> Hypervisor | str:
         try:
             return _opened(*wanted, owner, site)
         except TargetError as error:
@@ -72,7 +72,7 @@ def machinery_of(
     )
 
 
-def used(accesses: Mapping[str, HypervisorAccess], hosts: Iterable[Host]) -> dict[str, HypervisorAccess]:
+def used(accesses: Mapping[str, AnyAccess], hosts: Iterable[Host]) -> dict[str, AnyAccess]:
     """The hypervisors that these hosts' machines are on."""
     names = {host.machine.hypervisor for host in hosts if host.machine}
     return {name: access for name, access in accesses.items() if name in names}
@@ -83,14 +83,24 @@ def certificate_path(site: Site, name: str) -> Path:
     return site.folder.hypervisors / f"{name}.pem"
 
 
-def _password(name: str, access: HypervisorAccess, keeper: Keeper) -> str | TargetError:
+def _password(name: str, access: AnyAccess, keeper: Keeper) -> str | TargetError:
+    if isinstance(access, LocalAccess):
+        return ""
     try:
         return read_secret(f"password of hypervisor {name}", access.password, keeper.environment, keeper.ask)
     except ValueError as error:
         return TargetError(f"hypervisor {name}: its password: {error}")
 
 
-def _opened(name: str, access: HypervisorAccess, password: str, owner: Owner, site: Site) -> Hypervisor:
+def _opened(name: str, access: AnyAccess, password: str, owner: Owner, site: Site) -> Hypervisor:
+    if isinstance(access, LocalAccess):
+        from agent.targets.qemu.hypervisor import QemuHypervisor
+
+        return QemuHypervisor(name, access, owner)
+    return _connected(name, access, password, owner, site)
+
+
+def _connected(name: str, access: HypervisorAccess, password: str, owner: Owner, site: Site) -> Hypervisor:
     from agent.targets.esx.hypervisor import EsxHypervisor
     from agent.targets.esx.session import Session
 

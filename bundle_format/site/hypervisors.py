@@ -70,3 +70,19 @@ class HypervisorAccess(Value):
         """Where it listens."""
         found = re.search(r":([0-9]{1,5})$", self.address)
         return int(found[1]) if found else 443
+
+
+class LocalAccess(Value):
+    """This computer itself, by qemu; `folder` is absolute and holds machines and disks, no machine of others.
+
+    `networks` says which bridge of this computer plays each role; `prefix` is as on an ESX.
+    """
+
+    kind: Literal["qemu"]
+    folder: str
+    networks: dict[str, str] = Field(default_factory=dict)
+    prefix: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,40}$")
+
+
+AnyAccess = HypervisorAccess | LocalAccess
+"""Whatever a site's file may name as a hypervisor."""

@@ -30,7 +30,7 @@ _ACCESS: Final = {
 }
 
 _HYPERVISOR: Final = {
-    "kind": "esx, a standalone ESX or a vCenter",
+    "kind": "esx, a standalone ESX or a vCenter; without it that is meant",
     "address": "host name or address, with :PORT where that is not 443",
     "user": "who logs in",
     "thumbprint": "SHA-256 thumbprint of its certificate, to compare at enrolment",
@@ -41,6 +41,13 @@ _HYPERVISOR: Final = {
     "datastore": "for machines; needed where there are several",
     "disk_datastore": "for data disks; that of machines if not given",
     "prefix": "goes before the names of hosts to make those of machines",
+}
+
+
+_LOCAL: Final = {
+    "kind": "qemu, this computer itself",
+    "folder": "where machines and their disks are kept",
+    "prefix": _HYPERVISOR["prefix"],
 }
 
 
@@ -85,19 +92,21 @@ def _hypervisors(variants: Iterable[Variant]) -> dict[str, Any]:
     text = {"type": "string"}
     members = {name: text | {"description": described} for name, described in _HYPERVISOR.items()}
     secret = {"type": "object", "description": "{ file = ... }, { env = ... } or { prompt = true }"}
-    plays = "which port group plays each role"
-    tables = {
-        name: _table(
-            {
-                **members,
-                "password": secret,
-                "networks": _table(dict.fromkeys(sorted(known), text), sorted(known), plays),
-            },
-            ["address", "user", "password", "networks"],
-            "where machines are made",
+    local = {name: text | {"description": described} for name, described in _LOCAL.items()}
+    local["kind"] = {"const": "qemu", "description": _LOCAL["kind"]}
+    members["kind"] = {"const": "esx", "description": _HYPERVISOR["kind"]}
+    tables = {}
+    for name, known in sorted(roles.items()):
+        networks = _table(
+            dict.fromkeys(sorted(known), text), sorted(known), "which port group or bridge plays each role"
         )
-        for name, known in sorted(roles.items())
-    }
+        there = {**members, "password": secret, "networks": networks}
+        tables[name] = {
+            "anyOf": [
+                _table(there, ["address", "user", "password", "networks"], "where machines are made"),
+                _table({**local, "networks": networks}, ["kind", "folder", "networks"], "machines on this computer"),
+            ]
+        }
     return _table(tables, (), "hypervisors on which the agent makes machines") if tables else {}
 
 

@@ -15,7 +15,7 @@ from bundle_format.release.late import names
 from bundle_format.release.model import Choice, Parameter, Release, Scalar, Variant
 from bundle_format.release.value import Fault, FaultyError, Value, faults_of, told
 from bundle_format.release.value import Path as TreePath
-from bundle_format.site.hypervisors import SOURCES, HypervisorAccess, SecretSource
+from bundle_format.site.hypervisors import SOURCES, AnyAccess, HypervisorAccess, LocalAccess, SecretSource
 from bundle_format.site.parameters import read_file_name, read_option, read_value
 from bundle_format.site.toml import Toml, parse_toml
 
@@ -47,7 +47,7 @@ class Site(Value):
     parameters: dict[str, Scalar]
     secrets: dict[str, SecretSource] = Field(default_factory=dict)
     hosts: dict[str, Access] = Field(default_factory=dict)
-    hypervisors: dict[str, HypervisorAccess] = Field(default_factory=dict)
+    hypervisors: dict[str, AnyAccess] = Field(default_factory=dict)
     file: str = ""
     toml: Toml = Field(default_factory=lambda: Toml({}, {}), repr=False)
 
@@ -85,7 +85,7 @@ def read_site(content: bytes, path: Path, release: Release) -> Site:
     return site
 
 
-def read_hypervisors(path: Path) -> dict[str, HypervisorAccess]:
+def read_hypervisors(path: Path) -> dict[str, AnyAccess]:
     """Only the hypervisors of a site's file, without a release to read it against; FaultySiteError as above."""
     try:
         reading = _Reading(parse_toml(site_content(path), str(path)), path)
@@ -243,7 +243,7 @@ def _hosts(reading: _Reading, given: object, release: Release, variants: list[Va
 
 def _hypervisors(
     reading: _Reading, tables: Mapping[str, Any], release: Release, variants: list[Variant]
-) -> dict[str, HypervisorAccess]:
+) -> dict[str, AnyAccess]:
     roles: dict[str, set[str]] = {}
     for variant in release.variants:
         for machine in machines_of(variant).values():
@@ -256,7 +256,9 @@ def _hypervisors(
     read = {name: _hypervisor(reading, ("hypervisors", name), table) for name, table in given.items()}
     for name, access in read.items():
         for role in sorted(roles[name] - access.networks.keys()) if access else ():
-            message = f"hypervisors.{name}.networks.{role}: missing, wants the port group that plays this role"
+            message = (
+                f"hypervisors.{name}.networks.{role}: missing, wants the port group or bridge that plays this role"
+            )
             reading.fault(("hypervisors", name, "networks"), message)
     return {name: access for name, access in read.items() if access is not None}
 
@@ -277,7 +279,10 @@ def machines_of(variant: Variant) -> dict[str, Mapping[str, Any]]:
     return {name: host["machine"] for name, host in hosts.items() if host.get("machine")}
 
 
-def _hypervisor(reading: _Reading, path: TreePath, table: object) -> HypervisorAccess | None:
+def _hypervisor(reading: _Reading, path: TreePath, table: object) -> AnyAccess | None:
+    if isinstance(table, Mapping) and table.get("kind") == "qemu":
+        here = reading.value(path, LocalAccess, table)
+        return here.model_copy(update={"folder": str(reading.folder / here.folder)}) if here else None
     if not isinstance(table, Mapping) or not isinstance(table.get("password"), Mapping):
         if isinstance(table, Mapping) and "password" in table:
             reading.fault((*path, "password"), f"{_dotted((*path, 'password'))}: {SOURCES}")

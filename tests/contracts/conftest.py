@@ -8,6 +8,7 @@ import pytest
 
 from tests.contracts.boxes import Box, EsxBox, FakeLabBox
 from tests.contracts.labs import FakeLab, Lab, RealLab
+from tests.contracts.qemu_box import QemuBox, qemu_missing
 from tests.engines import KINDS, PrivateEngine, made_engine
 from tests.images import Shelf
 from tests.lab.esx import LabEsx, esx_missing
@@ -56,12 +57,17 @@ def lab_esx() -> Iterator[LabEsx]:
         yield lab
 
 
-@pytest.fixture(params=["fake", "esx"])
+@pytest.fixture(params=["fake", "esx", "qemu"])
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
     if request.param == "fake":
         yield FakeLabBox()
         return
     with ExitStack() as closing:
+        if request.param == "qemu":
+            if why := qemu_missing():
+                pytest.skip(why)
+            yield QemuBox(tmp_path / "machines", closing)
+            return
         esx = EsxBox(request.getfixturevalue("lab_esx"), tmp_path, closing)
         closing.callback(esx.clear)
         yield esx

@@ -1,0 +1,1 @@
+"""Machines on this computer itself, by qemu: for developers who have no ESX."""
