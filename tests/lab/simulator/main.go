@@ -52,7 +52,7 @@ func main() {
 	recall()
 	server := serve(model, strings.TrimSpace(string(secret)))
 	ready, _ := json.Marshal(map[string]string{"address": server, "certificate": filepath.Join(*folder, "rui.crt")})
-	check(os.WriteFile(filepath.Join(*folder, "ready.json"), ready, 0o644))
+	replace(filepath.Join(*folder, "ready.json"), ready)
 
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
@@ -63,6 +63,12 @@ func main() {
 	}()
 	<-stop
 	stopGuests()
+}
+
+// replace lets a file appear whole.
+func replace(file string, content []byte) {
+	check(os.WriteFile(file+".draft", content, 0o600))
+	check(os.Rename(file+".draft", file))
 }
 
 func check(err error) {

@@ -49,8 +49,7 @@ func save() {
 		return
 	}
 	saving.last = text
-	check(os.WriteFile(memory()+".draft", text, 0o600))
-	check(os.Rename(memory()+".draft", memory()))
+	replace(memory(), text)
 }
 
 // recall brings back the machines of a simulator that ran in the same folder, without power.
