@@ -71,8 +71,8 @@ def pack(raw: bytes) -> PackedFrame:
 
 def _compressed(raw: bytes) -> bytes:
     sample = _sample(raw)
-    little = len(sample) * 100 < len(_AT_LEVEL.fast.compress(sample)) * 120
-    content = (_AT_LEVEL.fast if little else _AT_LEVEL.good).compress(raw)
+    little = len(sample) * 100 < len(_COMPRESSORS.fast.compress(sample)) * 120
+    content = (_COMPRESSORS.fast if little else _COMPRESSORS.good).compress(raw)
     return content if len(content) < len(raw) else plain_frame(raw)
 
 
@@ -84,15 +84,23 @@ def _sample(raw: bytes) -> bytes:
 
 
 class _Compressors(threading.local):
-    """Each thread's own: a new one for each frame costs a tenth of all the time, in memory that is asked for anew."""
+    """Each thread's own, for a new one asks for its memory anew at each frame."""
 
     def __init__(self) -> None:
-        self.fast, self.good = (
-            zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True) for level in (1, 3)
+        self.fast = _compressor(compression_level=1)
+        # All of the frame in sight and twice the chains: a two-hundredth less for a thirtieth of the time more.
+        self.good = _compressor(compression_level=3, window_log=22, chain_log=17)
+
+
+def _compressor(**parameters: int) -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(
+        compression_params=zstandard.ZstdCompressionParameters(
+            **parameters, write_checksum=True, write_content_size=True
         )
+    )
 
 
-_AT_LEVEL = _Compressors()
+_COMPRESSORS = _Compressors()
 
 
 def plain_frame(raw: bytes) -> bytes:
