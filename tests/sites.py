@@ -133,9 +133,17 @@ class FakeSite:
         )  # fmt: skip
 
     def apply(
-        self, deployment: Deployment, wishes: Wishes = NOTHING, hook: Hook | None = None, **options: Any
+        self,
+        deployment: Deployment,
+        wishes: Wishes = NOTHING,
+        hook: Hook | None = None,
+        stage: Callable[[], None] | None = None,
+        **options: Any,
     ) -> Receipt | None:
-        """What the command does: settle, plan, carry out; None where there is nothing to do."""
+        """What the command does: settle, plan, carry out; None where there is nothing to do.
+
+        With `stage` the images arrive beside; else they are in the store already.
+        """
         self.resume(hook)
         plan = self.plan(deployment, wishes)
         assert plan.obstacles == (), plan.obstacles
@@ -151,7 +159,8 @@ class FakeSite:
                 means,
                 conduct=self.conduct,
                 remember=self.remembered.append,
-                stage=lambda: None,
+                stage=stage or (lambda: None),
+                beside=stage is not None,
             )
 
     def resume(self, hook: Hook | None = None, *, back: bool = False) -> Receipt | None:
