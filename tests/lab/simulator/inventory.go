@@ -145,11 +145,18 @@ func measureAll() {
 	}
 }
 
-// used is how many bytes the files of a folder take on the disk; holes take none.
+// used is how many bytes the files of a folder take on the disk; holes take none, and contained machines' roots count
+// for nothing, for they have thousands of files and no ESX would have them.
 func used(root string) int64 {
 	total := int64(0)
-	_ = filepath.WalkDir(root, func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+	_ = filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		if entry.IsDir() {
+			if strings.HasSuffix(name, ".qcow2.d") {
+				return filepath.SkipDir
+			}
 			return nil
 		}
 		if info, err := entry.Info(); err == nil {
