@@ -195,7 +195,7 @@ def test_a_secret_is_nowhere_but_in_the_container_that_asked_for_it(site: Agent)
     assert SECRET not in labels
 
 
-def test_one_agent_at_a_time_and_the_next_when_the_first_was_killed(site: Agent) -> None:
+def test_threat_27_one_agent_at_a_time_and_the_next_when_the_first_was_killed(site: Agent) -> None:
     bundle = make_shop(site.folder, web={"command": ["sleep", "inf"]})
     first = site.start("apply", bundle, "--yes")
     while "front" not in site.ids():
