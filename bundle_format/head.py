@@ -120,8 +120,8 @@ def _contradictions(head: Head, signers: Signers) -> Iterator[str]:
         yield "it is for another product or channel than the header page"
     if index.sequence != page.sequence:
         yield "it has another sequence than the header page"
-    if page.kind == Kind.FULL and any(entry.at != "bundle" for entry in index.blobs):
-        yield "a full bundle must carry every blob"
+    if (page.kind == Kind.FULL) != all(entry.at == "bundle" for entry in index.blobs):
+        yield "a full bundle must carry every blob, and no other may"
     *_, last = payload_extents(index, head.frames, page.payload_offset)
     if last.offset + last.size != page.mirror_offset:
         yield "the frames do not fill the payload"

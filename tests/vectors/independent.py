@@ -238,6 +238,7 @@ def check_index(index: dict[str, Any], frames: list[tuple[int, int, bytes]], pag
         if entry["at"] == "bundle":
             demand(all(size == FRAME for size in sizes[:-1]), DAMAGED, "a frame that is not full")
             demand(all(0 < size <= FRAME for size in sizes), DAMAGED, "an empty or large frame")
+            demand(all(0 < stored <= FRAME + 1088 for stored, _, _ in own), DAMAGED, "a frame stored too large")
         seen.add(entry["digest"])
         following += entry["frames"]
         total += entry["size"]

@@ -162,6 +162,7 @@ def dishonest(good: Forgery) -> Iterator[tuple[str, str, bytes]]:
     yield "unsupported", "major-version-2", good.with_signed_bytes(16, b"\2\0")
     yield "unsupported", "kind-2", good.with_signed_bytes(20, b"\2\0\0\0")
     yield "unsupported", "incompatible-feature", good.with_signed_bytes(24, b"\1")
+    yield "damaged", "kind-delta-with-every-blob", good.with_signed_bytes(20, b"\1\0\0\0")
     yield "damaged", "page-stray-byte", good.with_signed_bytes(192, b"\1")
     yield "damaged", "page-stray-byte-in-the-numbers", good.with_signed_bytes(124, b"\1")
     yield "untrusted", "signed-by-a-stranger", good.to_bytes(key("mallory"))
