@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -38,7 +38,7 @@ server = host("server", address = "10.0.0.1")
 base = image("base", files = {{"/": unpack(file("base.tar"))}})
 images = {{name: image(name, base = base, files = {{"/": unpack(file(name + ".tar"))}}) for name in {layers}}}
 images["app"] = image("app", base = images["java"], files = {{"/opt/app": folder("app")}})
-[task("try-" + name, image = one, host = server, command = ["/bin/true"]) for name, one in images.items()]
+[task("try-" + name, image = images[name], host = server, command = ["/bin/true"]) for name in {tried}]
 """
 TEN = """project("system", version = "{version}")
 server = host("server", address = "10.0.0.1")
@@ -77,12 +77,15 @@ class Home:
             subprocess.run(tar, check=True, stderr=subprocess.DEVNULL)
         self.words = json.loads(self._floto("keygen", "system", "--no-passphrase", "--json"))["words"]
         self.first = self._build("first", FIVE, 1)
-        self.second = self._build("second", FIVE, 2, "--base", self.first)
+        self.second = self._build("second", FIVE, 2, "--base", self.first, tried=["app"])
         self.ten = self._build("ten", TEN, 3)
 
-    def _build(self, name: str, definition: str, version: int, *options: str | Path) -> Path:
+    def _build(
+        self, name: str, definition: str, version: int, *options: str | Path, tried: Iterable[str] = (*LAYERS, "app")
+    ) -> Path:
         """One release as a bundle; the app's jar is another in every version."""
-        (self._project / "site.star").write_text(definition.format(version=version, layers=[*LAYERS]), encoding="utf-8")
+        text = definition.format(version=version, layers=[*LAYERS], tried=[*tried])
+        (self._project / "site.star").write_text(text, encoding="utf-8")
         write_jar(self._project / "app" / "system.jar", version)
         bundle = self.folder / f"{name}.floto"
         signed = ("--key", "keys/system.key", "--sequence", str(version))
