@@ -10,7 +10,7 @@ from typing import Any
 from bundle_format.blob import Blob
 from bundle_format.progress import Silence
 from bundle_format.release.deployment import Access
-from bundle_format.release.model import File, Parameter, Release, Variant
+from bundle_format.release.model import File, MachineImage, Parameter, Release, Variant
 from bundle_format.store import Store
 from bundle_format.writer import Heading, types_in, write_bundle
 from tests.bundles import ISSUED, Shelved, key
@@ -33,8 +33,14 @@ def make_shop(
     containers: Mapping[str, Any] | None = None,
     hosts: Iterable[str] = (),
     host: str = "server",
+    machine: Mapping[str, Any] | None = None,
+    disk: Path | None = None,
 ) -> Path:
-    """Write a signed bundle of the shop into `folder`; its path. `hosts` are more than the shop itself needs."""
+    """Write a signed bundle of the shop into `folder`; its path. `hosts` are more than the shop itself needs.
+
+    `machine` is what its host is made of, from a machine image `debian` with the raw `disk`; all that its engine holds
+    is on a data disk.
+    """
     store = Store(folder / "makers-store", threads=1)
     shelf = Shelved(store)
     images = {
@@ -77,6 +83,13 @@ def make_shop(
             **(containers or {}),
         },
     }  # fmt: skip
+    machine_images = {}
+    if machine and disk:
+        with disk.open("rb") as raw:
+            blob = store.add(raw)
+        machine_images["debian"] = MachineImage(disk=blob.digest, size=blob.size)
+        objects["host"][host] = {"kind": "machine", "machine": {"image": "debian", "disks": ["engine"], **machine}}
+        objects["data_disk"] = {"engine": {"size": 1 << 30, "mount": "/var/lib/docker"}}
     if migration:
         script = migration.format(version=version)
         task = {
@@ -100,6 +113,7 @@ def make_shop(
             "password": Parameter(type="secret"),
         },
         images=images,
+        machine_images=machine_images,
         files={"page.j2": File(digest=template.digest, size=template.size)},
         variants=(Variant(when={}, objects=objects),),
     )

@@ -63,7 +63,13 @@ def place_machine(action: Placing, means: Means) -> None:
             hypervisor.start(found.id)
         case _:
             assert_never(action)
-    await_engine(action.host, hypervisor, action.machine, means)
+    engine = await_engine(action.host, hypervisor, action.machine, means)
+    if isinstance(action, ReplaceMachine) and not action.fresh and engine.observe().facts.id != action.engine:
+        raise TargetError(
+            f"{action.host}: the new machine's engine is not the one that was there: it does not keep its root on the "
+            "data disk",
+            "Nothing of the old one is lost. Look at where the data disk is mounted in the new machine.",
+        )
 
 
 def withdraw_machine(action: Placing | DraftMachine, means: Means) -> bool:

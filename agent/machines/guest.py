@@ -25,19 +25,22 @@ failed=
 fail() { echo "floto: data disk $name $1" >&2; failed=yes; }
 # NAME UNIT LABEL FILESYSTEM MOUNT
 while read -r name unit label kind mount; do
-  disk=$(blkid -L "$label" || true)
-  if [ -z "$disk" ]; then
-    for found in /sys/class/scsi_device/*:0:$unit:0/device/block/*; do
-      [ -e "$found" ] && disk=/dev/${found##*/}
-    done
-    if [ -z "$disk" ]; then fail "is not there"; continue; fi
-    if [ -n "$(blkid -p "$disk"; wipefs -n "$disk")" ]; then
+  disk=
+  for found in /sys/class/scsi_device/*:0:$unit:0/device/block/*; do
+    [ -e "$found" ] && disk=/dev/${found##*/}
+  done
+  [ -n "$disk" ] || { fail "is not there"; continue; }
+  if [ "$(blkid -p -s LABEL -o value "$disk")" != "$label" ]; then
+    # A disk that cannot be read is not blank either.
+    if [ -n "$(blkid -p "$disk"; wipefs -n "$disk")" ] || ! cmp -s -n 1048576 "$disk" /dev/zero; then
       fail "is not blank and does not bear its label; it is left as it is"; continue
     fi
     "mkfs.$kind" -q -L "$label" "$disk" || { fail "cannot be formatted"; continue; }
   fi
   mkdir -p "$mount"
-  mountpoint -q "$mount" || mount "$disk" "$mount" || { fail "cannot be mounted"; continue; }
+  if ! findmnt --source "$disk" --mountpoint "$mount" >/dev/null; then
+    mount "$disk" "$mount" || { fail "cannot be mounted"; continue; }
+  fi
   case $kind in
     ext4) resize2fs "$disk" >/dev/null 2>&1 ;;
     xfs) xfs_growfs "$mount" >/dev/null 2>&1 ;;
@@ -136,7 +139,8 @@ def _network(nic: Nic, card: Card, dns: tuple[str, ...]) -> dict[str, Any]:
         return {**told, "dhcp4": True}
     told["addresses"] = [nic.address]
     if nic.gateway:
-        told["routes"] = [{"to": "default", "via": nic.gateway}]
+        everywhere = "::/0" if ":" in nic.gateway else "0.0.0.0/0"  # "default" is not known to cloud-init 22.4
+        told["routes"] = [{"to": everywhere, "via": nic.gateway}]
     if dns:
         told["nameservers"] = {"addresses": list(dns)}
     return told

@@ -17,6 +17,10 @@ def completed(spec: Any, blueprint: Blueprint, labels: Labels) -> None:
         if isinstance(change.device, vim.vm.device.VirtualEthernetCard):
             change.device.addressType = "manual"
             change.device.macAddress = next(cards).mac
+        if isinstance(change.device, vim.vm.device.VirtualDisk):
+            # It lies in the machine's own folder, which need not be called like the machine: that one may be renamed.
+            assert change.device.backing
+            change.device.backing.fileName = ""
     spec.firmware = blueprint.firmware
     spec.annotation = f"{labels.product} on site {labels.site}, made by floto-agent: do not rename or change by hand"
     guest = [_option(key, value) for key, value in blueprint.guest.items()]

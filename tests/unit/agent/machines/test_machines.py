@@ -245,3 +245,20 @@ def test_an_upload_that_fails_leaves_nothing_and_the_old_machine_runs(here: Mach
 
     assert here.machines() == {"db1": "on"}
     assert here.running() == RUNS
+
+
+def test_an_engine_that_does_not_find_its_root_again_is_not_taken_for_the_old_one(here: MachineSite) -> None:
+    here.site.apply(here.deployment())
+    write(here, b"three rows")
+
+    def elsewhere(moment: Moment) -> None:
+        # The guest of the new machine keeps its engine on its own disk, whatever the definition says.
+        here.box.engine_on_disk = moment.verb != "start_machine" or moment.when == "after"
+        if (moment.when, moment.verb) == ("after", "start_machine"):
+            here.box.engine_on_disk = len(here.box.machines) == 1
+
+    with pytest.raises(RolledBackError, match="is not the one that was there"):
+        here.site.apply(here.deployment(image=b"newer"), hook=elsewhere)
+
+    here.box.engine_on_disk = True
+    assert (here.running(), rows(here)) == (RUNS, b"three rows")
