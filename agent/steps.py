@@ -38,6 +38,14 @@ class Phase(StrEnum):
     TIDY = "tidy"
 
 
+class Limits(Value):
+    """What an engine changes on a container that runs on; memory is bytes, processors thousandths, 0 no limit."""
+
+    memory: int = 0
+    cpu_millis: int = 0
+    restart: str
+
+
 class Standing(Value):
     """A container as it stood when the plan was made; `well` is False where it was unhealthy or restarting."""
 
@@ -132,6 +140,16 @@ class Restart(Value):
     deadline: int
 
 
+class Update(Value):
+    """Change the limits of a container in place; it runs on."""
+
+    kind: Literal["update"] = "update"
+    host: str
+    container: str
+    before: Limits
+    after: Limits
+
+
 class Remove(Value):
     """Stop a container that shall no longer be and set it aside; it goes once all is well."""
 
@@ -189,6 +207,7 @@ Action = Annotated[
     | Replace
     | Start
     | Restart
+    | Update
     | Remove
     | RunTask
     | BackUp
@@ -259,7 +278,7 @@ def phase_of(action: Action) -> Phase:
             return Phase.PREPARE
         case CreateMachine() | ReplaceMachine() | ChangeMachine() | CreateService() | UpdateService() | RemoveService():
             return Phase.SWITCH
-        case Create() | Replace() | Start() | Restart() | Remove() | RunTask() | BackUp() | Restore():
+        case Create() | Replace() | Start() | Restart() | Update() | Remove() | RunTask() | BackUp() | Restore():
             return Phase.SWITCH
     assert_never(action)
 

@@ -113,7 +113,7 @@ CHECK = {"test": ["CMD", "true"], "interval": 1, "retries": 1}
 
 
 def make_scene(root: Path, *, healthy: bool) -> Scene:
-    """A database, a front, a worker that goes, a cache that comes, a migration that runs once, a step of the host."""
+    """A database, a front, a worker that goes, a cache that comes, a keeper that grows, a migration, a host's step."""
     site = FakeSite(root)
 
     def release(version: str, front: dict[str, Any], **containers: Any) -> Deployment:
@@ -127,7 +127,10 @@ def make_scene(root: Path, *, healthy: bool) -> Scene:
         step = {"name": "room", "host": "one", "run": ["touch", room], "unless": ["test", "-e", room]}
         return site.deployment(
             version,
-            images={name: site.image(name, version) for name in ("db", "front", *containers)},
+            images={
+                "keeper": site.image("keeper"),
+                **{name: site.image(name, version) for name in ("db", "front", *containers)},
+            },
             networks={"net": {}, f"net{version}": {}},
             volumes={"data": {}},
             containers={
@@ -136,6 +139,7 @@ def make_scene(root: Path, *, healthy: bool) -> Scene:
                     "after": ["migrate"], "ports": [{"container": 80, "host": 8080}],
                     "networks": [{"network": f"net{version}"}], "health_deadline": 5, **front,
                 },
+                "keeper": {"memory": int(version) << 26},
                 **containers,
             },
             tasks={"migrate": {"container": migrate, "reversible": False, "backup": ["data"]}},
@@ -149,8 +153,8 @@ def make_scene(root: Path, *, healthy: bool) -> Scene:
 
 
 RUNNING = {
-    "1": {"db": "shop/db:1", "front": "shop/front:1", "worker": "shop/worker:1"},
-    "2": {"db": "shop/db:2", "front": "shop/front:2", "cache": "shop/cache:2"},
+    "1": {"db": "shop/db:1", "front": "shop/front:1", "worker": "shop/worker:1", "keeper": "shop/keeper:1"},
+    "2": {"db": "shop/db:2", "front": "shop/front:2", "cache": "shop/cache:2", "keeper": "shop/keeper:1"},
 }
 
 

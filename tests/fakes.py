@@ -33,7 +33,7 @@ from agent.state import (
     VolumeState,
     chain_ids,
 )
-from agent.steps import again_name
+from agent.steps import Limits, again_name
 from agent.targets.engine import Blobs, LogLine
 from bundle_format.digest import Digest, digest_of
 from bundle_format.errors import TargetError
@@ -423,6 +423,14 @@ class FakeEngine:
         self._hook(Moment("amid", "start", made.name))
         made.name = name
         return made
+
+    def update(self, container: str, limits: Limits) -> None:
+        with self._effect("update", container):
+            found = self._own(container)
+            now = found.settings
+            given = {"memory": limits.memory or now.memory, "cpu_millis": limits.cpu_millis or now.cpu_millis}
+            found.settings = replace(now, restart=limits.restart, **given)
+            found.wish = found.wish.model_copy(update={"restart": limits.restart})
 
     def stop(self, container: str, grace: int) -> None:
         with self._effect("stop", container):

@@ -30,6 +30,7 @@ from agent.steps import (
     RunTask,
     Standing,
     Start,
+    Update,
     aside_name,
     draft_name,
     is_of_machine,
@@ -123,6 +124,8 @@ def _withdraw(action: Action, engine: Engine, means: Means, result: str) -> None
             engine.stop(name, grace)
         case CreateService() | UpdateService() | RemoveService():
             _withdraw_service(action, engine, means)
+        case Update(container=name, before=limits):
+            engine.update(name, limits)
         case CreateNetwork(network=name):
             # Harmless where it stays, because somebody else has joined it.
             with suppress(TargetError):

@@ -18,6 +18,7 @@ from agent.steps import (
     RunTask,
     Standing,
     Start,
+    Update,
     aside_name,
     draft_name,
 )
@@ -28,7 +29,9 @@ from bundle_format.errors import TargetError
 from bundle_format.pieces import stream_of
 
 ServiceSwitching = CreateService | UpdateService | RemoveService
-Switching = Create | Replace | Start | Restart | Remove | RunTask | BackUp | Restore | Placing | ServiceSwitching
+Switching = (
+    Create | Replace | Start | Restart | Update | Remove | RunTask | BackUp | Restore | Placing | ServiceSwitching
+)
 
 ONCE = (BackUp, Restore, RunTask)
 """What is not done again where the journal says that it was done; all else is, in case the engine fell over since."""
@@ -55,6 +58,8 @@ def switch(action: Switching, means: Means) -> str:
             engine.stop(name, action.grace)
             engine.start(name)
             await_health(engine, name, action.deadline, means)
+        case Update(container=name, after=limits):
+            engine.update(name, limits)
         case Remove(standing=standing):
             _set_aside(engine, means, standing)
         case RunTask():

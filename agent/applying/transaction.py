@@ -17,7 +17,7 @@ from agent.applying.switch import ONCE, switch
 from agent.folder import Folder
 from agent.history import Outcome, Receipt, Source, keep_receipt
 from agent.stage import Arriving
-from agent.steps import Action, Create, Phase, Replace, Restart, Start, Step
+from agent.steps import Action, Create, Phase, Replace, Restart, Start, Step, Update
 from agent.swarm.actions import CreateService, UpdateService
 from agent.targets.engine import Blobs
 from bundle_format.errors import FlotoError, LockedError, NeedsPersonError, PreflightError, RolledBackError
@@ -141,12 +141,12 @@ class Transaction:
         )
 
     def _gate(self) -> None:
-        """See that all that was started stays well together."""
+        """See that all that was started or changed in place stays well together."""
         means, did = self._means, self._journal.course.did
         started = [
             (step.action.host, step.action.container)
             for number, step in self._steps(Phase.SWITCH)
-            if number in did and isinstance(step.action, Create | Replace | Start | Restart)
+            if number in did and isinstance(step.action, Create | Replace | Start | Restart | Update)
         ]
         restarts = {
             (host, name): check_still_well(means.engine(host), name, None, means.redact) for host, name in started

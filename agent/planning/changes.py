@@ -5,10 +5,18 @@ from collections.abc import Iterator
 
 from agent.labels import labels_of
 from agent.planning.order import Entry
-from agent.planning.reasons import changed_lines, changes, drift
+from agent.planning.reasons import (
+    can_be_updated,
+    changed_lines,
+    changes,
+    drift,
+    lasting,
+    limit_changes,
+    limits_of,
+)
 from agent.planning.view import View, as_standing, is_well, spec_in
 from agent.state import ContainerState
-from agent.steps import Create, Draft, Replace, Restart, RunTask, Start
+from agent.steps import Create, Draft, Replace, Restart, RunTask, Start, Update
 from bundle_format.release.deployment import Container, OneOff
 
 DRAFT_SECONDS = 1
@@ -24,7 +32,12 @@ def container_entries(view: View, host: str) -> Iterator[tuple[str, Entry]]:
     for container in view.containers(host):
         if view.taken(container):
             continue
-        change, why = _change(view, container, view.found(container))
+        found = view.found(container)
+        change, why = _change(view, container, found)
+        if found and not isinstance(change, Replace) and (limits := tuple(_limits(view, container, found))):
+            before, after = limits_of(found.settings), limits_of(container)
+            update = Update(host=host, container=container.name, before=before, after=after)
+            yield f"update/{container.name}", Entry(update, limits, seconds=1)
         if change is None:
             continue
         seconds = SWITCH_SECONDS + (container.healthcheck.interval if container.healthcheck else 0)
@@ -82,19 +95,32 @@ def _differences(view: View, container: Container, found: ContainerState) -> Ite
     wanted = labels_of(view.deployment, container, container.host)
     if found.labels.host != container.host:
         yield f"moves here from host {found.labels.host}"
-    if found.labels.digest == wanted.digest:
+    old, new = spec_in(found), json.loads(wanted.spec)
+    alike = lasting(old) == lasting(new)
+    if not alike or not can_be_updated(limits_of(found.settings), limits_of(container)):
+        yield from _limits(view, container, found)
+    if alike:
         yield from drift(
             container, view.engine(container.host).image_id(view.deployment.images[container.image]), found
         )
         return
-    old = spec_in(found)
     lines = {
         file.path: changed_lines(view.state.texts[found.id, file.path], file.content)
         for file in container.files
         if (found.id, file.path) in view.state.texts
     }
     # A label that cannot be read, or that an older agent wrote otherwise, differs in a way that nobody can name.
-    yield from list(changes(old, json.loads(wanted.spec), lines)) or ["made by another agent"]
+    yield from list(changes(old, new, lines)) or ["made by another agent"]
+
+
+def _limits(view: View, container: Container, found: ContainerState) -> Iterator[str]:
+    """How the limits differ; by hand where the release that runs wanted just what this one wants."""
+    assert found.labels is not None
+    wanted = labels_of(view.deployment, container, container.host)
+    current = view.history.current
+    placed = current.undertaking.containers.get(container.name) if current else None
+    by_hand = wanted.digest == (placed.spec if placed else found.labels.digest)
+    yield from limit_changes(limits_of(found.settings), limits_of(container), by_hand=by_hand)
 
 
 def _why_stopped(found: ContainerState) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent.state import ContainerState, Settings
+from agent.steps import Limits
 from bundle_format.release.deployment import Container
 from bundle_format.release.fields import Sealed
 from bundle_format.release.fittings import HostMount, Mount, RenderedFile, VolumeMount
@@ -12,7 +13,10 @@ from bundle_format.release.fittings import HostMount, Mount, RenderedFile, Volum
 Spec = Mapping[str, Any]
 """The value of a `floto.spec` label (`spec_of`), as JSON reads it."""
 
-_APART = ("image", "env", "files")
+LIVE = ("memory", "cpu_millis", "restart")
+"""Options of a spec that an engine changes on a container without making it anew; its label tells the first ones."""
+
+_APART = ("image", "env", "files", *LIVE)
 
 
 def changes(old: Spec, new: Spec, lines: Mapping[str, str]) -> Iterator[str]:
@@ -26,8 +30,35 @@ def changes(old: Spec, new: Spec, lines: Mapping[str, str]) -> Iterator[str]:
             yield f"{key.replace('_', ' ')} {_how(key in old, key in new)}"
 
 
+def lasting(spec: Spec) -> Spec:
+    """What of a spec only a new container can change."""
+    return {key: value for key, value in spec.items() if key not in LIVE}
+
+
+def limits_of(thing: Container | Settings) -> Limits:
+    """The limits that a container shall have, or has."""
+    return Limits(memory=thing.memory or 0, cpu_millis=thing.cpu_millis or 0, restart=thing.restart)
+
+
+def can_be_updated(before: Limits, after: Limits) -> bool:
+    """Whether an engine can change limits in place, and back: it can neither begin with a limit nor drop one so."""
+    pairs = ((before.memory, after.memory), (before.cpu_millis, after.cpu_millis))
+    return all(bool(was) == bool(is_now) for was, is_now in pairs)
+
+
+def limit_changes(before: Limits, after: Limits, *, by_hand: bool) -> Iterator[str]:
+    """What differs between the limits that a container has and those that it shall have."""
+    for name, was, is_now in (
+        ("memory", before.memory, after.memory),
+        ("cpus", before.cpu_millis, after.cpu_millis),
+        ("restart policy", before.restart, after.restart),
+    ):
+        if was != is_now:
+            yield f"drift: {name} edited by hand" if by_hand else f"{name} {_how(bool(was), bool(is_now))}"
+
+
 def drift(wanted: Container, image: str | None, found: ContainerState) -> Iterator[str]:
-    """What somebody changed by hand on a container that was made from the right spec."""
+    """What somebody changed by hand on a container that was made from the right spec, its limits aside."""
     settings = found.settings
     if image is not None and found.image != image:
         yield "drift: runs another image"
@@ -98,9 +129,6 @@ def _options(wanted: Container, settings: Settings) -> Iterator[tuple[str, Any, 
     yield "entrypoint", wanted.entrypoint, settings.entrypoint
     yield "user", wanted.user, settings.user
     yield "workdir", wanted.workdir and posixpath.normpath(wanted.workdir), settings.workdir
-    yield "restart policy", wanted.restart, settings.restart
-    yield "memory", wanted.memory or 0, settings.memory
-    yield "cpus", wanted.cpu_millis or 0, settings.cpu_millis
     yield "privileged", wanted.privileged, settings.privileged
     yield "read-only root", wanted.read_only, settings.read_only
 

@@ -69,6 +69,7 @@ def _needs(view: View, entries: Mapping[str, Entry], leaving: tuple[_Leaving, ..
             passing = (draft_name(name), aside_name(name), again_name(name))
             yield from (f"discard/{host}/{other}" for other in passing)
         case Create(container=name) | Replace(container=name) | Start(container=name) | Restart(container=name):
+            yield f"update/{name}"
             yield from _dependencies(view, entries, name)
             yield from _in_the_way(view, leaving, view.thing(name))
             yield from _volume_work(entries, action.host, volumes_in(view.thing(name)))

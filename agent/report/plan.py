@@ -27,6 +27,7 @@ _VERBS = {
     "replace": "replace",
     "start": "start",
     "restart": "restart",
+    "update": "update in place",
     "remove": "remove",
     "task": "run task",
     "backup": "back up volume",

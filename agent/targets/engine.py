@@ -6,6 +6,7 @@ from typing import BinaryIO, Protocol
 
 from agent.labels import Adopted, Labels
 from agent.state import ContainerState, DiskUse, EngineState
+from agent.steps import Limits
 from agent.swarm.state import ServiceState
 from bundle_format.digest import Digest
 from bundle_format.progress import Progress
@@ -141,6 +142,12 @@ class Engine(Protocol):
 
         One that its engine cannot start any more, because it died in the middle of a start, is made anew from what it
         was made of, with what it has written: its id changes, and what it had removed of its image comes back.
+        """
+
+    def update(self, container: str, limits: Limits) -> None:
+        """Give a container, running or not, other limits in place; done if it has them.
+
+        A limit of 0 leaves as it is what has none; an engine cannot take one away.
         """
 
     def stop(self, container: str, grace: int) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent.labels import Adopted, Labels, Owner
-from agent.planning.reasons import drift
+from agent.planning.reasons import drift, limits_of
 from agent.state import EngineState
+from agent.steps import Limits
 from agent.targets.engine import Engine, LogLine
 from bundle_format.errors import TargetError
 from bundle_format.progress import Silence
@@ -368,6 +369,37 @@ class TestContainers:
         assert list(drift(container, held, after)) == []
         if container.files:
             assert engine.read_file("web", "/etc/shop/web.conf", 100) == b"port 80\n"
+
+    @pytest.mark.parametrize("runs", [True, False])
+    def test_get_other_limits_in_place(self, lab: Lab, shelf: Shelf, runs: bool) -> None:
+        engine = lab.engine()
+        [held] = load(engine, shelf, small_image(shelf))
+        engine.create_container(web(memory=64 << 20, cpu_millis=500), "web", labels(), held)
+        if runs:
+            engine.start("web")
+        before = engine.inspect("web")
+
+        for limits in (
+            Limits(memory=256 << 20, cpu_millis=250, restart="always"),
+            Limits(memory=32 << 20, cpu_millis=1000, restart="no"),
+        ):
+            engine.update("web", limits)
+            engine.update("web", limits)
+
+            after = engine.inspect("web")
+            assert before and after
+            assert limits_of(after.settings) == limits
+            assert (after.id, after.running, after.started) == (before.id, runs, before.started)
+
+    def test_without_limits_keep_having_none(self, lab: Lab, shelf: Shelf) -> None:
+        engine = lab.engine()
+        [held] = load(engine, shelf, small_image(shelf))
+        engine.create_container(web(), "web", labels(), held)
+
+        engine.update("web", Limits(restart="on-failure"))
+
+        after = engine.inspect("web")
+        assert after and limits_of(after.settings) == Limits(restart="on-failure")
 
     def test_change_places_by_two_renames(self, lab: Lab, shelf: Shelf) -> None:
         engine = lab.engine()

@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from agent.labels import Labels, Owner, labels_from
-from agent.steps import again_name
+from agent.steps import Limits, again_name
 from agent.targets.docker.connection import Connection, RefusedError, SilentError
-from agent.targets.docker.creating import FILES_OF, body_again, container_body, endpoint, files_folders
+from agent.targets.docker.creating import FILES_OF, body_again, container_body, endpoint, files_folders, limits_body
 from agent.targets.docker.files import carry_over, put_files
 from agent.targets.docker.logs import log_lines, next_moment
 from agent.targets.docker.volumes import ROOT
@@ -100,6 +100,12 @@ class Containers:
         made = self._make(again_name(name), body, joining, lambda made: carry_over(self._connection, found, made))
         self._discard(found)
         self.rename(made, name)
+
+    def update(self, key: str, limits: Limits) -> None:
+        """Give a container of ours other limits in place."""
+        found = self._own(key)
+        if body := limits_body(found["HostConfig"], limits):
+            self._connection.post(f"/containers/{found['Id']}/update", body)
 
     def stop(self, key: str, grace: int) -> None:
         """Stop a container of ours with its own signal."""

@@ -5,11 +5,15 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from agent.labels import Labels
+from agent.steps import Limits
 from bundle_format.release.deployment import Container
 from bundle_format.release.fields import Sealed
 from bundle_format.release.fittings import Attachment, Healthcheck, HostMount, MemoryMount, Mount, VolumeMount
 
 NANOSECONDS = 10**9
+
+NANOCPUS = 10**6
+"""A thousandth of a processor, as the API counts."""
 
 BUILT_IN = ("bridge", "default", "host", "none")
 """Networks on which a container has no names of its own."""
@@ -72,6 +76,19 @@ def body_again(found: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     }, places
 
 
+def limits_body(host: Mapping[str, Any], limits: Limits) -> dict[str, Any]:
+    """What to ask of POST /containers/ID/update so that a container with this `HostConfig` gets these limits."""
+    body: dict[str, Any] = {}
+    if limits.memory and limits.memory != host["Memory"]:
+        # Memory cannot pass the limit of memory and swap together, which an engine puts at twice the memory.
+        body |= {"Memory": limits.memory, "MemorySwap": 2 * limits.memory if host["MemorySwap"] > 0 else -1}
+    if limits.cpu_millis and limits.cpu_millis != host["NanoCpus"] // NANOCPUS:
+        body["NanoCpus"] = limits.cpu_millis * NANOCPUS
+    if limits.restart != (host["RestartPolicy"]["Name"] or "no"):
+        body["RestartPolicy"] = {"Name": limits.restart}
+    return body
+
+
 def files_folders(container: Container) -> tuple[str, ...]:
     """Where a container whose root cannot be written needs a volume for its rendered files."""
     if not container.read_only:
@@ -108,7 +125,7 @@ def _host_config(container: Container, owned: Collection[str]) -> dict[str, Any]
         "Ulimits": [{"Name": limit.name, "Soft": limit.soft, "Hard": limit.hard} for limit in container.ulimits],
         "Sysctls": dict(container.sysctls),
         "ShmSize": container.shm_size or 0,
-        "NanoCpus": (container.cpu_millis or 0) * 1_000_000,
+        "NanoCpus": (container.cpu_millis or 0) * NANOCPUS,
         "Memory": container.memory or 0,
         "Init": container.init,
     }

@@ -10,6 +10,7 @@ import requests
 
 from agent.labels import Adopted, Labels, Owner, labels_from
 from agent.state import ContainerState, DiskUse, EngineFacts, EngineState, ImageState, VolumeState
+from agent.steps import Limits
 from agent.targets.docker.connection import ANSWER_SECONDS, Connection, RefusedError
 from agent.targets.docker.containers import Containers, not_ours
 from agent.targets.docker.creating import FILES_OF
@@ -173,6 +174,10 @@ class DockerEngine:
     def start(self, container: str) -> None:
         """Start a container."""
         self._containers.start(container)
+
+    def update(self, container: str, limits: Limits) -> None:
+        """Give a container other limits in place."""
+        self._containers.update(container, limits)
 
     def stop(self, container: str, grace: int) -> None:
         """Stop a container with its own signal."""

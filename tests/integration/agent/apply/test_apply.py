@@ -306,3 +306,28 @@ def test_what_was_run_by_hand_is_adopted_with_its_data(site: Agent) -> None:
     assert "nothing to do" in site.run("apply", bundle)
     site.run("backup", "data", "--to", site.folder / "data.tar")
     site.run("status")
+
+
+def test_more_memory_comes_in_place_and_goes_with_a_change_that_fails(site: Agent) -> None:
+    def memory() -> str:
+        return site.engine.docker("inspect", "--format", "{{.HostConfig.Memory}}", "front")
+
+    small, large = {"memory": 64 << 20}, {"memory": 128 << 20}
+    site.run("apply", make_shop(site.folder, web=small), "--yes")
+    before = site.ids()
+    sick = {"host": "server", "image": "web", "command": ["false"], "health_deadline": 4}
+    failing = make_shop(site.folder, sequence=2, web=large, containers={"sick": sick})
+    site.run("apply", failing, "--yes", "--max-parallel", "1", code=30)
+    assert (memory(), site.ids()) == (str(64 << 20), before)
+
+    said = site.run("apply", make_shop(site.folder, sequence=3, web=large), "--yes")
+    assert "update in place front: memory changed" in said
+    assert "stands still" not in said
+    assert (memory(), site.ids()) == (str(128 << 20), before)
+
+    site.engine.docker("update", "--restart", "no", "front")
+    assert "front: drift: restart policy edited by hand" in site.run("status", code=40)
+    site.run("rollback", "--yes")
+    assert (memory(), site.ids()) == (str(64 << 20), before)
+    assert "version 2024.1" in site.page()
+    site.run("status")

@@ -149,7 +149,6 @@ def test_a_stopped_and_an_unhealthy_container_are_started_again(site: FakeSite) 
     ("settings", "why"),
     [
         ({"memory": 7}, "drift: memory edited by hand"),
-        ({"restart": "no"}, "drift: restart policy edited by hand"),
         ({"env": {}}, "drift: env PASSWORD edited by hand"),
         ({"networks": ("net", "other")}, "drift: networks edited by hand"),
         ({"mounts": ("host:/etc:/data:rw",)}, "drift: mounts edited by hand"),
@@ -164,6 +163,49 @@ def test_what_was_edited_by_hand_is_told_as_drift(site: FakeSite, settings: dict
         object.__setattr__(web.settings, name, value)
 
     assert changes(site.plan(wanted)) == [f"replace web: {why}"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "why"),
+    [
+        ({"memory": 64 << 20}, {"memory": 128 << 20}, "memory changed"),
+        ({"cpu_millis": 500}, {"cpu_millis": 250}, "cpus changed"),
+        ({}, {"restart": "always"}, "restart policy changed"),
+    ],
+)
+def test_limits_change_in_place_and_back_and_what_was_edited_by_hand_is_told_as_drift(
+    site: FakeSite, before: dict[str, Any], after: dict[str, Any], why: str
+) -> None:
+    one, two = shop(site, **before), shop(site, **after)
+    site.apply(one)
+    web = site.daemons["one"].find("web")
+    assert web
+    settings = web.settings
+
+    assert changes(site.plan(two)) == [f"update web: {why}"]
+    assert [step.downtime for step in site.plan(two).steps] == [0]
+    site.apply(two)
+    assert site.daemons["one"].find("web") is web
+    assert site.plan(two) == Plan()
+
+    web.settings = settings
+    assert changes(site.plan(two)) == [f"update web: drift: {why.removesuffix('changed')}edited by hand"]
+    site.apply(two)
+    assert changes(site.plan(one)) == [f"update web: {why}"]
+    site.apply(one)
+    assert (web.settings, site.plan(one)) == (settings, Plan())
+
+
+def test_limits_change_before_a_stopped_container_starts_and_with_all_else_where_it_is_replaced(site: FakeSite) -> None:
+    site.apply(shop(site, memory=64 << 20))
+    site.engines()["one"].stop("web", 0)
+
+    stopped = site.plan(shop(site, memory=128 << 20))
+    replaced = site.plan(shop(site, memory=128 << 20, user="7"))
+
+    assert changes(stopped) == ["update web: memory changed", "start web: stopped, exit code 137"]
+    assert stopped.steps[1].needs == (0,)
+    assert changes(replaced) == ["replace web: memory changed; user added"]
 
 
 def test_a_container_renamed_by_hand_gives_way_to_a_new_one(site: FakeSite) -> None:
