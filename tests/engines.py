@@ -13,10 +13,16 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
 
 NEWER_ROOT = "FLOTO_TEST_NEWER_ENGINE"
-"""Environment variable: a debootstrapped root of a newer distribution with docker.io and containerd in it."""
+"""Environment variable: a root with a newer docker in it, instead of the one that scripts/newer-engine makes."""
 
 _INIT = """
 set -e
@@ -238,8 +244,19 @@ def _wait(condition: Callable[[], bool], what: str, seconds: float = 120) -> Non
         time.sleep(0.05)
 
 
-KINDS = ("docker", "newer", "containerd")
-"""The engines that there are to try: the one installed, a newer one, a newer one that keeps images in containerd."""
+KINDS = ("docker", "containerd", "newer")
+"""The engines to try: the one installed, a newer one that keeps images in containerd, and one with a classic store."""
+
+EVERYDAY = ("docker", "containerd")
+"""Those that everyday tests try; the long suite tries all."""
+
+
+def each_kind() -> list[Any]:
+    """The kinds as parameters of a test, those beyond everyday's marked as slow."""
+    return [
+        pytest.param(kind, marks=[pytest.mark.engine] if kind in EVERYDAY else [pytest.mark.engine, pytest.mark.slow])
+        for kind in KINDS
+    ]
 
 
 def made_engine(kind: str) -> PrivateEngine | str:
@@ -248,7 +265,18 @@ def made_engine(kind: str) -> PrivateEngine | str:
         return why
     if kind == "docker":
         return PrivateEngine()
-    root = os.environ.get(NEWER_ROOT)
-    if not root:
-        return f"{NEWER_ROOT} names no root with a newer docker"
-    return PrivateEngine(root=Path(root), features={"containerd-snapshotter": kind == "containerd"})
+    root = newer_root()
+    if isinstance(root, str):
+        return root
+    return PrivateEngine(root=root, features={"containerd-snapshotter": kind == "containerd"})
+
+
+@cache
+def newer_root() -> Path | str:
+    """The root of a newer distribution with docker in it, made at need and kept in .work; why there is none."""
+    if given := os.environ.get(NEWER_ROOT):
+        return Path(given)
+    made = subprocess.run([ROOT / "scripts" / "newer-engine"], capture_output=True, text=True, check=False)
+    if made.returncode:
+        return f"no newer docker: scripts/newer-engine failed: {made.stderr.strip()}"
+    return ROOT / ".work" / "newer-engine"

@@ -1,4 +1,4 @@
-"""Every engine that the contract is tried on: the fake, docker as installed, a newer one with containerd's store."""
+"""Every engine that the contract is tried on: the fake, docker as installed, a newer one with each kind of store."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -9,7 +9,7 @@ import pytest
 from tests.contracts.boxes import Box, EsxBox, FakeLabBox
 from tests.contracts.labs import FakeLab, Lab, RealLab
 from tests.contracts.qemu_box import QemuBox, qemu_missing
-from tests.engines import KINDS, PrivateEngine, made_engine
+from tests.engines import PrivateEngine, each_kind, made_engine
 from tests.images import Shelf
 from tests.lab.esx import LabEsx, esx_missing
 
@@ -38,7 +38,7 @@ def ready(made: PrivateEngine | str) -> PrivateEngine:
     return made
 
 
-@pytest.fixture(params=["fake", *(pytest.param(kind, marks=pytest.mark.engine) for kind in KINDS)])
+@pytest.fixture(params=["fake", *each_kind()])
 def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     if request.param == "fake":
         yield FakeLab()

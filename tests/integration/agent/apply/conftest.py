@@ -16,19 +16,6 @@ from tests.bundles import ISSUED, root_document
 from tests.corner_shop import write_site
 from tests.engines import PrivateEngine, missing
 
-POLL = """
-import sys, threading, time, urllib.request
-threading.Thread(target=lambda: (sys.stdin.read(), done.append(1)), daemon=True).start()
-done = []
-while not done:
-    try:
-        urllib.request.urlopen("http://127.0.0.1:{port}/index.html", timeout=0.5).read()
-        print(time.monotonic())
-    except OSError:
-        pass
-    time.sleep(0.01)
-"""
-
 ROOT = Path(__file__).resolve().parents[4]
 
 
@@ -88,20 +75,6 @@ class Agent:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout and process.stdout.readline()
             yield
-
-    @contextmanager
-    def polled(self, port: int = 8080) -> Iterator[list[float]]:
-        """Ask the front again and again, as its customers do: the moments at which it answered."""
-        moments: list[float] = []
-        with subprocess.Popen(
-            self.engine.inside(sys.executable, "-u", "-c", POLL.format(port=port)), stdout=subprocess.PIPE, text=True,
-            stdin=subprocess.PIPE,
-        ) as process:  # fmt: skip
-            assert process.stdout and process.stdin
-            assert process.stdout.readline()
-            yield moments
-            process.stdin.close()
-            moments += map(float, process.stdout)
 
     def ids(self) -> dict[str, str]:
         """The containers on the engine, by name."""

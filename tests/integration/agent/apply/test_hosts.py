@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,8 +30,8 @@ class Hosts:
     agent: Agent
     engines: dict[str, PrivateEngine]
 
-    def bundle(self, version: str, sequence: int) -> Path:
-        return make_shop(self.agent.folder, version, sequence, hosts=("north", "south"), containers=APPS)
+    def bundle(self, version: str, sequence: int, **shop: Any) -> Path:
+        return make_shop(self.agent.folder, version, sequence, hosts=("north", "south"), containers=APPS, **shop)
 
     def versions(self) -> dict[str, str]:
         """What each app was made from, by the file that its image holds."""
@@ -94,6 +95,30 @@ def test_a_host_whose_engine_dies_in_the_middle_of_an_update(hosts: Hosts) -> No
     assert hosts.versions() == {"north": "2024.3", "south": "2024.3"}
     assert "version 2024.3" in agent.page()
     assert "nothing to do" in agent.run("apply", hosts.bundle("2024.3", 3))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_without_a_stick_with_a_broken_bundle_and_a_dead_host_a_site_is_still_looked_after(hosts: Hosts) -> None:
+    agent = hosts.agent
+    bundles = [hosts.bundle(f"2024.{number}", number, migration=None) for number in (1, 2)]
+    for bundle in bundles:
+        agent.run("apply", bundle, "--yes")
+    bundles[0].unlink()
+    bundles[1].write_bytes(b"broken")
+    hosts.engines["south"].kill()
+
+    assert "app-north" in agent.run("status", code=40)
+    agent.run("logs", "front", "app-north", "--tail", "1")
+    assert "2024.1" in agent.run("history")
+    assert "leave south out by naming the others" in agent.run("rollback", "--yes", code=21)
+    agent.run("rollback", "--yes", "--only", "server", "--only", "north")
+    assert "version 2024.1" in agent.page()
+
+    hosts.engines["south"].start()
+    agent.run("rollback", "2024.1", "--yes")
+    assert hosts.versions() == {"north": "2024.1", "south": "2024.1"}
+    agent.run("status")
 
 
 @pytest.mark.slow

@@ -9,13 +9,13 @@ from agent.targets.docker.engine import DockerEngine
 from bundle_format.progress import Silence
 from bundle_format.release.model import Image
 from tests.contracts.labs import RealLab
-from tests.engines import KINDS, PrivateEngine, made_engine
+from tests.engines import PrivateEngine, each_kind, made_engine
 from tests.images import Shelf
 
 Load = Callable[..., str]
 
 
-@pytest.fixture(scope="package", params=KINDS)
+@pytest.fixture(scope="package", params=each_kind())
 def shared(request: pytest.FixtureRequest) -> Iterator[PrivateEngine]:
     made = made_engine(request.param)
     if isinstance(made, str):

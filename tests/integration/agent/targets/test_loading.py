@@ -23,7 +23,7 @@ from bundle_format.progress import Silence
 from bundle_format.release.deployment import Access
 from bundle_format.release.model import Image
 from tests.contracts.labs import BASE, OWNER, RealLab, labels, small_image, web
-from tests.engines import KINDS, PrivateEngine, made_engine, missing
+from tests.engines import PrivateEngine, each_kind, made_engine, missing
 from tests.images import Shelf, layer, make_image
 
 KILLS = 6
@@ -250,7 +250,7 @@ def test_memory_stays_flat_however_large_a_layer_is(lab: RealLab) -> None:
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", each_kind())
 def test_threat_23_an_engine_killed_while_it_loads_has_an_image_whole_or_not_at_all(kind: str) -> None:
     shelf, chance = Shelf(), random.Random(23)
     filler = [layer({f"srv/{number}": chance.randbytes(24 << 20)}) for number in range(2)]
