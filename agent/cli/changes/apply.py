@@ -18,6 +18,7 @@ EXAMPLES = """\
   floto-agent apply shop-2024.1.floto --site krakow.toml --yes
   floto-agent apply shop-2024.1.floto --plan monday.plan    (refused if the site is not as it was then)
   floto-agent apply shop-2024.1.floto --window 2h --max-parallel 1
+  floto-agent apply shop-2024.1.floto --adopt database --adopt products    (what ran by hand before)
 """
 
 

@@ -1,10 +1,9 @@
 """A docker engine as an Engine: every verb looks first, changes only what is ours, and may be repeated."""
 
-import tarfile
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, Literal
 
 import requests
 
@@ -15,7 +14,7 @@ from agent.targets.docker.connection import ANSWER_SECONDS, Connection, RefusedE
 from agent.targets.docker.containers import Containers, not_ours
 from agent.targets.docker.creating import FILES_OF
 from agent.targets.docker.files import read_file
-from agent.targets.docker.loading import LOAD_SECONDS, Loader, image_ids, load_images
+from agent.targets.docker.loading import Loader, image_ids, is_whole, load_images
 from agent.targets.docker.reading import container_from, disk_from, facts_from, image_from, network_from, volume_from
 from agent.targets.docker.swarm.swarm import DockerSwarm
 from agent.targets.docker.volumes import Volumes, is_door, unready_volumes
@@ -23,7 +22,7 @@ from agent.targets.engine import Blobs, LogLine
 from agent.targets.local import local_host
 from agent.targets.registry import Registry
 from agent.targets.shell import HostShell, no_shell
-from bundle_format.digest import CHUNK, Digest, HashingReader
+from bundle_format.digest import Digest
 from bundle_format.errors import TargetError
 from bundle_format.progress import Progress
 from bundle_format.release.deployment import Access, Container, Network, Volume
@@ -107,18 +106,7 @@ class DockerEngine:
 
     def check_image(self, image: str) -> bool:
         """Read a loaded image back whole; False when the engine's copy is damaged."""
-        layers = set(self._connection.get(f"/images/{image}/json")["RootFS"].get("Layers") or ())
-        try:
-            path = f"/images/{image}/get"
-            with self._connection.stream("GET", path, seconds=LOAD_SECONDS) as response:
-                layers.difference_update(_digests(response))
-        except RefusedError:
-            return False
-        except (TargetError, tarfile.ReadError):
-            # The engine breaks off when it meets the damage; if it does not answer now either, that is another matter.
-            self._connection.get("/version")
-            return False
-        return not layers
+        return is_whole(self._connection, image)
 
     def read_file(self, container: str, path: str, limit: int) -> bytes | None:
         """A file inside a container; None if it is missing, no file, or over `limit` bytes."""
@@ -302,14 +290,3 @@ class DockerEngine:
 
 def _holds_files(volume: Any) -> bool:
     return FILES_OF in (volume["Labels"] or {})
-
-
-def _digests(response: requests.Response) -> Iterator[str]:
-    with tarfile.open(fileobj=response.raw, mode="r|", bufsize=CHUNK) as archive:
-        for member in archive:
-            stream = archive.extractfile(member)
-            if stream:
-                reader = HashingReader(cast("BinaryIO", stream))
-                while reader.read(CHUNK):
-                    pass
-                yield reader.digest

@@ -1,10 +1,11 @@
 """Images into an engine: what travels, what may travel at once, and the proof that it arrived."""
 
 import json
+import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import requests
 
@@ -12,7 +13,7 @@ from agent.state import ImageStore, chain_ids
 from agent.targets.archive import image_archive
 from agent.targets.docker.connection import Connection, RefusedError, advice_on
 from agent.targets.engine import Blobs, in_order_of_loading
-from bundle_format.digest import Digest
+from bundle_format.digest import CHUNK, Digest, HashingReader
 from bundle_format.errors import FlotoError, TargetError
 from bundle_format.progress import Progress, Task
 from bundle_format.release.model import Image
@@ -153,3 +154,29 @@ def _counted(archive: Iterator[bytes], size: int, sending: Task) -> Iterator[byt
         yield piece
         sending.advance(min(len(piece), size))
         size -= min(len(piece), size)
+
+
+def is_whole(connection: Connection, image: str) -> bool:
+    """Read a loaded image back and compare its layers with its digests; False when the engine's copy is damaged."""
+    layers = set(connection.get(f"/images/{image}/json")["RootFS"].get("Layers") or ())
+    try:
+        with connection.stream("GET", f"/images/{image}/get", seconds=LOAD_SECONDS) as response:
+            layers.difference_update(_digests(response))
+    except RefusedError:
+        return False
+    except (TargetError, tarfile.ReadError):
+        # The engine breaks off when it meets the damage; if it does not answer now either, that is another matter.
+        connection.get("/version")
+        return False
+    return not layers
+
+
+def _digests(response: requests.Response) -> Iterator[str]:
+    with tarfile.open(fileobj=response.raw, mode="r|", bufsize=CHUNK) as archive:
+        for member in archive:
+            stream = archive.extractfile(member)
+            if stream:
+                reader = HashingReader(cast("BinaryIO", stream))
+                while reader.read(CHUNK):
+                    pass
+                yield reader.digest
