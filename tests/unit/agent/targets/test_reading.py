@@ -44,6 +44,19 @@ def test_a_container_of_which_little_is_said() -> None:
     assert (state.ports, state.settings.networks, state.settings.mounts) == ((), (), ())
 
 
+def test_mounts_are_told_alike_in_whatever_form_they_were_asked_for() -> None:
+    long = [
+        {"Type": "volume", "Source": "data", "Target": "/data"},
+        {"Type": "bind", "Source": "/etc", "Target": "/host", "ReadOnly": True},
+    ]
+
+    for wish in ({"Mounts": long}, {"Binds": ["data:/data", "/etc:/host:ro,z"]}):
+        assert container_from(container(HostConfig=wish)).settings.mounts == (
+            "host:/etc:/host:ro",
+            "volume:data:/data:rw",
+        )
+
+
 def test_env_is_never_shown() -> None:
     state = container_from(container(Config={"Env": ["PASSWORD=hunter2"]}))
 
