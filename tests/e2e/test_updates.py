@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.steps import Phase
 from bundle_format.errors import ExitCode
 from tests.e2e.places import Home, Site
 from tests.polling import longest_gap, polled
@@ -37,7 +38,8 @@ def test_a_jar_from_its_build_to_an_answer_by_an_agent_that_starts_cold(
 
     assert site.fetch("/products")[1]["jar"] == 2
     receipt = json.loads(site.agent("receipt", "--json").stdout)
-    starts = [*sorted(receipt["phases"].items(), key=lambda phase: phase[1]), ("end", receipt["ended"])]
+    begun = {**receipt["phases"], "end": receipt["ended"]}
+    starts = [(phase, begun[phase]) for phase in (*Phase, "end") if phase in begun]
     lengths = ", ".join(f"{phase} {after - at} s" for (phase, at), (_, after) in pairwise(starts))
     told(
         capsys,

@@ -21,6 +21,11 @@ ADOPT = Wishes(adopt=frozenset({"db", "data", "back"}))
 USES_DATA = Settings(mounts=("volume:data:/data:rw",))
 
 
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> FakeSite:
     return by_hand(tmp_path)
