@@ -11,11 +11,11 @@ from tests.integration.agent.targets.conftest import Load
 WRITES = """
 if ! [ -e /kept ]; then
     date > /kept; mkdir -p /new/deep; date > /new/deep/er; ln -s er /new/deep/link; echo changed > /etc/motd
-    mkdir /empty; date > /data/own
+    mkdir /empty; date > /data/own; touch /done
 fi
 exec sleep infinity
 """
-LOOKS = "cat /kept /new/deep/link /etc/motd /data/own; ls -d /empty; ls -l /new/deep"
+LOOKS = "until [ -e /done ]; do sleep 0.1; done; cat /kept /new/deep/link /etc/motd /data/own; ls -d /empty; ls -l /new/deep"
 
 
 @pytest.mark.engine
