@@ -47,17 +47,8 @@ def switch(action: Switching, means: Means) -> str:
         _switch_service(engine, means, action)
         return ""
     match action:
-        case Create(container=name) | Replace(container=name):
-            _put_in_place(engine, means, name, action.standing if isinstance(action, Replace) else None)
-            engine.start(name)
-            await_health(engine, name, action.deadline, means)
-        case Start(container=name):
-            engine.start(name)
-            await_health(engine, name, action.deadline, means)
-        case Restart(container=name):
-            engine.stop(name, action.grace)
-            engine.start(name)
-            await_health(engine, name, action.deadline, means)
+        case Create() | Replace() | Start() | Restart():
+            _bring_up(action, engine, means)
         case Update(container=name, after=limits):
             engine.update(name, limits)
         case Remove(standing=standing):
@@ -86,6 +77,20 @@ def _switch_service(engine: Engine, means: Means, action: ServiceSwitching) -> N
             engine.swarm.set_aside(name, means.transaction)
         case _:
             assert_never(action)
+
+
+def _bring_up(action: Create | Replace | Start | Restart, engine: Engine, means: Means) -> None:
+    """Let a container run, in its place, until it is well."""
+    name = action.container
+    match action:
+        case Create():
+            _put_in_place(engine, means, name, None)
+        case Replace(standing=standing):
+            _put_in_place(engine, means, name, standing)
+        case Restart(grace=grace):
+            engine.stop(name, grace)
+    engine.start(name)
+    await_health(engine, name, action.deadline, means)
 
 
 def restore(engine: Engine, means: Means, volume: str, content: Digest, users: Iterable[Standing]) -> None:
