@@ -83,6 +83,8 @@ def _disk(value: Any, spot: Spot) -> Content | None:
     if isinstance(value, str):
         path = _inside(Project.file)(value, spot)
         return ProjectFile(path=path) if path else None
+    if is_result(value, "file"):
+        return ProjectFile(path=value["name"])
     name = result_of("artifact")(value, spot)
     return ArtifactFile(name=name) if name else None
 

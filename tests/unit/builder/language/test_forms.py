@@ -268,6 +268,7 @@ image("app", base = java, cmd = ["run"], env = {"N": 1}, expose = [80, "53/udp"]
         "/opt": unpack(artifact("com.acme:dist:1.0", type = "tar.gz"), strip = 1)}])
 machine_image("vm1", packer = "packer/d.pkr.hcl", variables = {"version": "12"})
 machine_image("vm2", disk = artifact("disk", url = "https://images.example/d.qcow2", sha256 = "0" * 64))
+machine_image("vm3", disk = file("d.img"))
 """,
     )
 
@@ -300,6 +301,7 @@ machine_image("vm2", disk = artifact("disk", url = "https://images.example/d.qco
     assert evaluation.machine_images == {
         "vm1": Packer(template="packer/d.pkr.hcl", variables={"version": "12"}),
         "vm2": Disk(content=ArtifactFile(name="disk")),
+        "vm3": Disk(content=ProjectFile(path="d.img")),
     }
 
 
