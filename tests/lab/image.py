@@ -43,6 +43,8 @@ def _made(name: str, recipe: str, *ingredients: Path) -> Path:
             subprocess.run(["rm", "-rf", draft], check=True)
             subprocess.run([RECIPE / recipe, *ingredients, draft], check=True)
             draft.rename(made)
+            outdated = [old for old in CACHE.glob(f"*-{name}*") if old != made]
+            subprocess.run(["rm", "-rf", *outdated], check=True)
     return made
 
 

@@ -129,7 +129,7 @@ def with_disk(there: Client, machine: vim.VirtualMachine) -> None:
 
 
 @pytest.mark.engine
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_a_contained_machine_is_a_host(network: LabNetwork, key: Path, blank: Path) -> None:
     with LabEsx(guests="contained", network=network) as esx, client(esx) as there:
         machine = there.imported("web", blank, MIB)
@@ -152,7 +152,7 @@ def test_a_contained_machine_is_a_host(network: LabNetwork, key: Path, blank: Pa
 
 
 @pytest.mark.engine
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_an_emulated_machine_starts_from_the_disk_that_was_uploaded(
     network: LabNetwork, key: Path, tmp_path: Path
 ) -> None:
