@@ -57,7 +57,7 @@ class Agent:
     def run(self, verb: str, *arguments: object, code: int = 0) -> str:
         """Run it to its end; what it said, results first."""
         process = self.start(verb, *arguments)
-        output, messages = process.communicate(timeout=120)
+        output, messages = process.communicate(timeout=300)
         assert process.returncode == code, f"exit code {process.returncode}\n{output}\n{messages}"
         return output + messages
 

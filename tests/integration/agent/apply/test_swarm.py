@@ -102,7 +102,7 @@ class Swarm:
                         {"template": "key", "path": "/run/key", "mode": 0o400},
                     ],
                     "healthcheck": {"test": ["CMD-SHELL", check], "interval": 1, "retries": 2},
-                    "update": {"monitor": 2}, "restart": {"delay": 0}, "stop_grace": 0, "health_deadline": 60,
+                    "update": {"monitor": 2}, "restart": {"delay": 0}, "stop_grace": 0, "health_deadline": 90,
                     **pages,
                 },
             },
@@ -134,6 +134,15 @@ class Swarm:
             if done.returncode == 0:
                 found[name] = done.stdout.strip()
         return found
+
+    def all_answer(self, version: str) -> bool:
+        """Whether both pages tell this version; a busy machine may take its time to say so."""
+        end = time.monotonic() + 60
+        while sorted(self.answers().values()) != [f"version {version}"] * 2:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.5)
+        return True
 
     def cable(self, node: str, state: str) -> None:
         subprocess.run(["ip", "link", "set", f"f{self.engines[node].pid}a", state], check=True)
@@ -174,7 +183,7 @@ def test_a_release_on_three_nodes_one_of_which_is_lost_in_the_middle(swarm: Swar
     agent = swarm.agent
     first = swarm.bundle("2024.1", 1)
     agent.run("apply", first, "--yes")
-    assert sorted(swarm.answers().values()) == ["version 2024.1"] * 2
+    assert swarm.all_answer("2024.1")
     assert "nothing to do" in agent.run("apply", first)
     keeper = next(name for name in swarm.answers())
     running = swarm.engines[keeper].docker("ps", "--quiet", "--filter", "label=com.docker.swarm.service.name=pages")
@@ -183,7 +192,7 @@ def test_a_release_on_three_nodes_one_of_which_is_lost_in_the_middle(swarm: Swar
 
     told = agent.run("apply", swarm.bundle("2024.2", 2, healthy=False), "--yes", code=30)
     assert "service pages was taken back by the swarm itself" in told
-    assert sorted(swarm.answers().values()) == ["version 2024.1"] * 2
+    assert swarm.all_answer("2024.1")
 
     lost = next(name for name in swarm.answers() if name != "n1")
     third = swarm.bundle("2024.3", 3)
@@ -195,10 +204,10 @@ def test_a_release_on_three_nodes_one_of_which_is_lost_in_the_middle(swarm: Swar
     output, messages = process.communicate(timeout=300)
     # A swarm that waits for a container on the lost node may not get on with the change; then it is taken back whole.
     assert process.returncode in (0, 30), output + messages
-    assert sorted(swarm.answers().values()) == ["version 2024.1" if process.returncode else "version 2024.3"] * 2
+    assert swarm.all_answer("2024.1" if process.returncode else "2024.3")
     if process.returncode:
         agent.run("apply", third, "--yes")
-    assert sorted(swarm.answers().values()) == ["version 2024.3"] * 2
+    assert swarm.all_answer("2024.3")
 
     status = json.loads(agent.run("status", "--json", code=40))
     assert [(one["condition"], one["running"], one["wanted"]) for one in status["services"]] == [("well", 2, 2)]
@@ -208,7 +217,6 @@ def test_a_release_on_three_nodes_one_of_which_is_lost_in_the_middle(swarm: Swar
 
     swarm.cable(lost, "up")
     agent.run("rollback", "--yes")
-    assert "version 2024.1" in swarm.answers().values()
     while not json.loads(agent.start("status", "--json").communicate()[0])["as_it_shall_be"]:
         time.sleep(0.5)
-    assert sorted(swarm.answers().values()) == ["version 2024.1"] * 2
+    assert swarm.all_answer("2024.1")
