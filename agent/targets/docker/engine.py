@@ -62,7 +62,7 @@ class DockerEngine:
         self._shell = HostShell(host, access) if self._local or access.engine.startswith("ssh://") else None
         self._containers = Containers(self._connection, owner, clock)
         self._volumes = Volumes(self._connection, self._facts.architecture)
-        self.swarm = DockerSwarm(self._connection, owner, Registry(host, access))
+        self.swarm = DockerSwarm(self._connection, owner, Registry(host, access), clock)
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +15,7 @@ from agent.targets.docker.connection import Connection, RefusedError, SilentErro
 from agent.targets.docker.containers import LISTEN_SECONDS, not_ours
 from agent.targets.docker.logs import log_lines, next_moment
 from agent.targets.docker.swarm.bodies import ASIDE, service_body, stopped_body
+from agent.targets.docker.swarm.leading import led
 from agent.targets.docker.swarm.reading import node_from, service_from
 from agent.targets.engine import Blobs, LogLine
 from agent.targets.registry import Registry
@@ -31,7 +33,17 @@ TRIES = 10
 class DockerSwarm:
     """The swarm that one host's engine manages, for one owner."""
 
-    def __init__(self, connection: Connection, owner: Owner, registry: Registry) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        owner: Owner,
+        registry: Registry,
+        clock: Callable[[], float],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`clock` counts seconds, from any beginning."""
+        self.clock = clock
+        self.sleep = sleep
         self._connection = connection
         self._owner = owner
         self._registry = registry
@@ -47,12 +59,16 @@ class DockerSwarm:
         if not swarm.get("ControlAvailable"):
             return SwarmState("the engine is a worker of its swarm, not a manager")
         try:
-            nodes = tuple(node_from(node) for node in self._connection.get("/nodes"))
-            tasks = self._connection.get("/tasks")
-            services = self._connection.get("/services")
-            kept = [*self._connection.get("/configs"), *self._connection.get("/secrets")]
+            return self._observed(info)
         except RefusedError as refused:
             return SwarmState(f"the swarm does not answer: {refused.message}")
+
+    @led
+    def _observed(self, info: Any) -> SwarmState:
+        nodes = tuple(node_from(node) for node in self._connection.get("/nodes"))
+        tasks = self._connection.get("/tasks")
+        services = self._connection.get("/services")
+        kept = [*self._connection.get("/configs"), *self._connection.get("/secrets")]
         names = {node.id: node.name for node in nodes}
         return SwarmState(
             fault="",
@@ -70,6 +86,7 @@ class DockerSwarm:
             | frozenset((info.get("RegistryConfig") or {}).get("InsecureRegistryCIDRs") or ()),
         )
 
+    @led
     def service(self, name: str) -> ServiceState | None:
         """A service as it is now."""
         found = self._connection.find(f"/services/{name}")
@@ -95,6 +112,7 @@ class DockerSwarm:
 
     # Services
 
+    @led
     def draft(self, service: Service, labels: Labels, image: Image) -> None:
         """Keep in the swarm what a service shall be, and its files."""
         files = [(file, *self._placed(service, file, labels)) for file in service.files]
@@ -104,11 +122,13 @@ class DockerSwarm:
         self._drop("configs", name)
         self._keep("configs", name, json.dumps(body).encode(), labels)
 
+    @led
     def create(self, name: str) -> None:
         """Make a service of its draft."""
         if self._own_or_none(name) is None:
             self._connection.post("/services/create", self._drafted(name), headers=self._login())
 
+    @led
     def update(self, name: str, *, anew: bool) -> None:
         """Give a service what its draft says."""
         body = self._drafted(name)
@@ -121,6 +141,7 @@ class DockerSwarm:
 
         self._change(name, changed)
 
+    @led
     def put_back(self, name: str, digest: str) -> None:
         """Give a service back what it had before its last change."""
         found = self._own(name)
@@ -133,6 +154,7 @@ class DockerSwarm:
             )
         self._change(name, lambda found: found["Spec"], rollback="previous")
 
+    @led
     def set_aside(self, name: str, transaction: str) -> None:
         """Stop all containers of a service and free its ports."""
         if self._own_or_none(name) is not None:
@@ -145,12 +167,14 @@ class DockerSwarm:
                 ),
             )
 
+    @led
     def remove(self, name: str) -> None:
         """Remove a service."""
         found = self._own_or_none(name)
         if found:
             self._connection.delete(f"/services/{found['ID']}")
 
+    @led
     def clear(self, keep: Collection[str], transaction: str | None = None) -> None:
         """Remove drafts, and configs and secrets that are not to be kept."""
         for kind in ("configs", "secrets"):

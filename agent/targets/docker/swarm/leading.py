@@ -1,0 +1,41 @@
+"""Waiting while the managers of a swarm elect a leader, as they do when one of them goes or comes back."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+
+from agent.targets.docker.connection import RefusedError
+
+NO_LEADER = "does not have a leader"
+LEADER_SECONDS = 20
+PAUSE_SECONDS = 0.5
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Clocked(Protocol):
+    """What can wait."""
+
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+
+
+S = TypeVar("S", bound=Clocked)
+
+
+def led(verb: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+    """The verb, which looks before it acts, tried again for some seconds while its swarm has no leader."""
+
+    @wraps(verb)
+    def waiting(asked: S, /, *given: P.args, **named: P.kwargs) -> T:
+        end = asked.clock() + LEADER_SECONDS
+        while True:
+            try:
+                return verb(asked, *given, **named)
+            except RefusedError as refused:
+                if NO_LEADER not in refused.message or asked.clock() > end:
+                    raise
+            asked.sleep(PAUSE_SECONDS)
+
+    return waiting
