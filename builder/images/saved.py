@@ -3,7 +3,8 @@
 import json
 import posixpath
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from itertools import chain
 from typing import Any, BinaryIO
 
 from builder.images.oci import MOST_JSON, layers_of, read_config
@@ -15,6 +16,18 @@ from bundle_format.store import Store
 
 _MANIFEST = "manifest.json"
 _NOT_BLOBS = {"VERSION", "json", "repositories", "oci-layout", "index.json"}
+
+
+def apart(images: Mapping[str, Collection[Digest]]) -> list[list[str]]:
+    """Images, told by their layers, in groups that have no layer in common: saved apart, nothing comes twice."""
+    groups: list[tuple[set[Digest], list[str]]] = []
+    for image, layers in images.items():
+        related = [group for group in groups if not group[0].isdisjoint(layers)]
+        groups = [group for group in groups if group not in related]
+        groups.append(
+            (set(layers).union(*(known for known, _ in related)), [*chain(*(names for _, names in related)), image])
+        )
+    return [names for _, names in groups]
 
 
 def read_saved(stream: BinaryIO, store: Store) -> list[Digest]:

@@ -2,15 +2,17 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from typing import BinaryIO, ClassVar
 
 import docker
 import requests
 
 from builder.images.building import LENT, BuildOrder, Held, failed_build, lent_name
-from builder.images.saved import read_saved
+from builder.images.saved import apart, read_saved
 from builder.layers.layer import Entry, write_tar
 from bundle_format.canonical import canonical
 from bundle_format.digest import CHUNK, Digest, hex_of
@@ -22,6 +24,9 @@ from bundle_format.store import Store
 
 QUIET = 1800
 """Seconds without a word from the engine after which it counts as gone; a build step may be silent for long."""
+
+SAVES_AT_ONCE = 2
+"""Images that an engine lays out and sends at the same time, where they have no layer in common."""
 
 
 class Engine:
@@ -93,7 +98,10 @@ class Engine:
             return {}
         if self._keeps_manifests():
             return {wanted: self._saved([wanted], store, progress)[0] for wanted in ids}
-        saved = set(self._saved(ids, store, progress))
+        # An engine is silent until it has laid out all that it was asked for: meanwhile it can send something else.
+        groups = apart({wanted: held.layers if (held := self.find(wanted)) else () for wanted in ids})
+        with ThreadPoolExecutor(SAVES_AT_ONCE) as pool:
+            saved = set(chain.from_iterable(pool.map(lambda group: self._saved(group, store, progress), groups)))
         if lost := [wanted for wanted in ids if wanted not in saved]:
             raise DefinitionError(f"{self._name} did not hand out the image {lost[0]}", "Build or pull it again.")
         return {wanted: Digest(wanted) for wanted in ids}

@@ -49,6 +49,20 @@ def test_images_with_layers_in_common_come_in_one_stream(engine: Engine, store: 
     assert engine.save([], store, Silence()) == {}
 
 
+def test_images_with_nothing_in_common_come_at_once(
+    engine: Engine, private_engine: PrivateEngine, store: Store, tmp_path: Path
+) -> None:
+    ids = []
+    for name in "abc":
+        path = tmp_path / f"{name}.tar"
+        path.write_bytes(images.layer({name: name.encode() * 1000}))
+        ids.append(private_engine.docker("import", str(path)))
+    configs = engine.save(ids, store, Silence())
+    assert configs == {wanted: wanted for wanted in ids}
+    for wanted in ids:
+        assert all(layer in store for layer in image_of(store, store.read_bytes(configs[wanted]), "t", {}).layers)
+
+
 def test_what_the_engine_lacks_is_none_or_told(engine: Engine, store: Store) -> None:
     assert engine.find("nowhere:none") is None
     with pytest.raises(DefinitionError, match="cannot save"):

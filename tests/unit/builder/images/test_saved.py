@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from builder.images.oci import image_of
-from builder.images.saved import read_saved
+from builder.images.saved import apart, read_saved
 from bundle_format.digest import digest_of, hex_of
 from bundle_format.errors import DamageError
 from bundle_format.store import Store
@@ -100,3 +100,11 @@ def test_a_stream_that_is_cut_is_told(store: Store) -> None:
     for length in (0, 100, 700, 11_000, 22_000):
         with pytest.raises(DamageError):
             read_saved(io.BytesIO(whole[:length]), store)
+
+
+def test_images_with_a_layer_in_common_are_not_saved_apart() -> None:
+    base, java, lone, rest = (digest_of(name) for name in (b"base", b"java", b"lone", b"rest"))
+    assert apart({}) == []
+    assert apart({"a": [base], "b": [lone], "c": []}) == [["a"], ["b"], ["c"]]
+    assert apart({"a": [base], "b": [lone], "c": [base, java]}) == [["b"], ["a", "c"]]
+    assert apart({"a": [base], "b": [lone], "c": [rest], "d": [base, lone]}) == [["c"], ["a", "b", "d"]]
