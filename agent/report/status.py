@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from agent.history import Receipt
+from agent.history import Receipt, Undertaking
 from agent.labels import Owner
 from agent.machines.actions import DraftMachine
 from agent.planning.view import is_well
@@ -51,6 +51,20 @@ class HostStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class MachineStatus:
+    """The machine of a host; `told` is its power or what is wrong. `disks` are sizes in bytes of data disks by path."""
+
+    host: str
+    hypervisor: str
+    told: str
+    running: bool = False
+    tools: bool = False
+    address: str | None = None
+    disks: Mapping[str, int] = field(default_factory=dict)
+    snapshots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A site beside its release; `drift` is what an apply of this release would mend, None if that cannot be told."""
 
@@ -59,6 +73,7 @@ class Status:
     version: str
     hosts: tuple[HostStatus, ...]
     containers: tuple[ContainerStatus, ...]
+    machines: tuple[MachineStatus, ...] = ()
     unmanaged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     drift: tuple[str, ...] | None = None
     interrupted: str = ""
@@ -68,7 +83,7 @@ class Status:
     @property
     def as_it_shall_be(self) -> bool:
         """Whether all hosts and nodes answer, nothing was interrupted, and nothing is to be mended."""
-        reachable = all(host.reachable for host in self.hosts)
+        reachable = all(host.reachable for host in self.hosts) and all(machine.running for machine in self.machines)
         fine = all(container.condition in ("well", "ended") for container in self.containers)
         served = all(one.condition == "well" for one in self.services) and all(node.ready for node in self.nodes)
         return reachable and fine and served and not self.interrupted and not self.drift
@@ -87,6 +102,7 @@ def status_of(
         version=source.version,
         hosts=tuple(_host(name, state, disks) for name in undertaking.hosts),
         containers=tuple(_container(name, one.host, name in undertaking.tasks, state) for name, one in placed),
+        machines=tuple(_machine(name, on, state) for name, on in _on_hypervisors(undertaking).items()),
         unmanaged=_unmanaged(state, Owner(source.product, source.site)),
         drift=None if plan is None else tuple(_drift(plan)),
         interrupted=interrupted,
@@ -101,6 +117,7 @@ def status_lines(status: Status, now: int) -> Iterator[str]:
     if status.interrupted:
         yield f"interrupted: {status.interrupted}; end it with: floto-agent resume"
     yield from table("hosts", [_host_row(host) for host in status.hosts])
+    yield from table("machines", [_machine_row(machine) for machine in status.machines])
     yield from table("containers", [_container_row(container, now) for container in status.containers])
     yield from table("services", [service_row(service) for service in status.services])
     yield from table("nodes of the swarm", [node_row(node) for node in status.nodes])
@@ -146,6 +163,19 @@ def status_json(status: Status) -> dict[str, Any]:
             for one in status.containers
         ],
         **swarm_json(status.services, status.nodes),
+        "machines": [
+            {
+                "host": one.host,
+                "hypervisor": one.hypervisor,
+                "told": one.told,
+                "running": one.running,
+                "tools": one.tools,
+                "address": one.address,
+                "disks": dict(one.disks),
+                "snapshots": list(one.snapshots),
+            }
+            for one in status.machines
+        ],
         "unmanaged": {host: list(names) for host, names in status.unmanaged.items()},
         "drift": None if status.drift is None else list(status.drift),
     }
@@ -185,6 +215,34 @@ def _host(name: str, state: SiteState, disks: Mapping[str, DiskUse]) -> HostStat
     disk = disks.get(name)
     space = engine.space or (disk.space if disk else None)
     return HostStatus(name, True, told, space.free if space else None, space.total if space else None, disk)
+
+
+def _on_hypervisors(undertaking: Undertaking) -> dict[str, str]:
+    """The hypervisors of hosts that are machines of the agent's."""
+    return {
+        name: host.machine.hypervisor
+        for name, host in undertaking.hosts.items()
+        if host.machine and host.machine.hypervisor in undertaking.hypervisors
+    }
+
+
+def _machine(host: str, hypervisor: str, state: SiteState) -> MachineStatus:
+    seen = state.hypervisors.get(hypervisor)
+    if seen is None:
+        return MachineStatus(host, hypervisor, state.silent_hypervisors.get(hypervisor, "was not asked"))
+    found = seen.machine(seen.machine_name(host))
+    if found is None:
+        return MachineStatus(host, hypervisor, "is missing")
+    return MachineStatus(
+        host=host,
+        hypervisor=hypervisor,
+        told=found.power,
+        running=found.running,
+        tools=found.tools,
+        address=found.address,
+        disks={disk.path: disk.size for disk in found.data_disks},
+        snapshots=found.snapshots,
+    )
 
 
 def _container(name: str, host: str, is_task: bool, state: SiteState) -> ContainerStatus:
@@ -243,6 +301,16 @@ def _drift(plan: Plan) -> Iterator[str]:
 def _host_row(host: HostStatus) -> Sequence[str]:
     room = f"{size_text(host.free)} free of {size_text(host.total)}" if host.free is not None and host.total else ""
     return host.name, "up" if host.reachable else "DOWN", host.told, room
+
+
+def _machine_row(machine: MachineStatus) -> Sequence[str]:
+    tools = "tools run" if machine.tools else "no tools"
+    disks = ", ".join(f"{path} {size_text(size)}" for path, size in machine.disks.items())
+    snapshots = f"snapshots: {', '.join(machine.snapshots)}" if machine.snapshots else ""
+    on = f"on {machine.hypervisor}"
+    if not machine.running:
+        return machine.host, on, machine.told, "", "", disks, snapshots
+    return machine.host, on, machine.told, machine.address or "no address", tools, disks, snapshots
 
 
 def _container_row(one: ContainerStatus, now: int) -> Sequence[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent.applying.journal import read_course
+from agent.cli.machinery import hypervisors_of
 from agent.cli.places import add_state_option
 from agent.cli.site import Site, engines_of, installed, owner_of, site_of
 from agent.history import Receipt, read_history
@@ -53,8 +54,12 @@ def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     intent = _intent(site, receipt)
     course = read_course(site.folder.journal)
     interrupted = f"{course.undertaking.operation} in phase {course.phase}" if course and not course.outcome else ""
-    with engines_of(undertaking.hosts, owner_of(undertaking.source)) as (engines, silent):
-        state = observe(engines, silent, intent.deployment if intent else None)
+    owner = owner_of(undertaking.source)
+    with (
+        hypervisors_of(undertaking.hypervisors, owner, site, site.keeper(None)) as (hypervisors, mute),
+        engines_of(undertaking.hosts, owner) as (engines, silent),
+    ):
+        state = observe(engines, silent, intent.deployment if intent else None, hypervisors, mute)
         disks = _disks(engines) if measure else {}
     plan = make_plan(intent.deployment, state, read_history(site.folder)) if intent else None
     return status_of(receipt, state, plan, disks, interrupted)

@@ -7,10 +7,12 @@ import pytest
 
 from agent.machines.known import known_disks
 from agent.planning.view import Wishes
+from agent.report.status import status_json, status_lines, status_of
 from agent.steps import Plan
 from bundle_format.errors import FlotoError, RolledBackError, TargetError
 from bundle_format.release.deployment import Deployment
 from bundle_format.release.fields import Sealed
+from bundle_format.site.hypervisors import HypervisorAccess, SecretSource
 from tests.fakes import Moment
 from tests.machine_sites import CHECK, SMALL, MachineSite
 
@@ -262,3 +264,27 @@ def test_an_engine_that_does_not_find_its_root_again_is_not_taken_for_the_old_on
 
     here.box.engine_on_disk = True
     assert (here.running(), rows(here)) == (RUNS, b"three rows")
+
+
+def test_the_status_tells_of_machines_and_their_drift(here: MachineSite) -> None:
+    release = here.deployment()
+    here.site.apply(release)
+    current = here.site.history.current
+    assert current
+    access = HypervisorAccess(address="esx", user="root", password=SecretSource(prompt=True))
+    receipt = current.model_copy(
+        update={"undertaking": current.undertaking.model_copy(update={"hypervisors": {"default": access}})}
+    )
+    [machine] = here.box.machines.values()
+    machine.snapshots["before"] = machine.hardware
+
+    def told() -> str:
+        state = here.site.observe(release)
+        status = status_of(receipt, state, here.site.plan(release), {}, "")
+        assert status_json(status)["machines"][0]["running"] == (machine.power == "on")
+        return "\n".join(status_lines(status, 0))
+
+    assert "db1  on default  on  192.0.2.20  tools run  [store] floto-shop-krakow-1/data.vmdk 67.1 MB" in told()
+    assert "snapshots: before" in told()
+    here.box.power_off(machine)
+    assert "db1  on default  off" in told()
