@@ -168,6 +168,11 @@ class EngineState:
         held = (state.id for state in self.images if state.layers == image.layers)
         return next((name for name in held if name in (image.config, image.manifest)), None)
 
+    @property
+    def held(self) -> frozenset[str]:
+        """By what an engine's root is known again: older engines keep their own id elsewhere."""
+        return frozenset({*(found.id for found in self.containers), *(volume.name for volume in self.volumes)})
+
     def chains(self) -> frozenset[Digest]:
         """The layer chains that the engine holds (`chain_ids`)."""
         return frozenset(chain for image in self.images for chain in image.chains)

@@ -64,7 +64,7 @@ def place_machine(action: Placing, means: Means) -> None:
         case _:
             assert_never(action)
     engine = await_engine(action.host, hypervisor, action.machine, means)
-    if isinstance(action, ReplaceMachine) and not action.fresh and engine.observe().facts.id != action.engine:
+    if isinstance(action, ReplaceMachine) and action.held and not engine.observe().held.issuperset(action.held):
         raise TargetError(
             f"{action.host}: the new machine's engine is not the one that was there: it does not keep its root on the "
             "data disk",

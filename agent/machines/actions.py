@@ -63,13 +63,13 @@ class CreateMachine(Value):
 class ReplaceMachine(Value):
     """Shut down the machine that has the name, set it aside without its data disks, then do as CreateMachine does.
 
-    `fresh`: the new one's engine begins with nothing; else its root lies on a data disk that moves over, and its id
-    has to be `engine`: another one would begin with nothing, and look well.
+    `fresh`: the new one's engine begins with nothing; else its root lies on a data disk that moves over, and all of
+    `held` (ids of containers, names of volumes) has to be there: another one would begin with nothing, and look well.
     """
 
     kind: Literal["replace-machine"] = "replace-machine"
     fresh: bool
-    engine: str = ""
+    held: tuple[str, ...] = ()
     host: str
     hypervisor: str
     machine: str

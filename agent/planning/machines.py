@@ -170,8 +170,8 @@ def _placing(
     )
     if why := tuple(_why_another(view, host, found)):
         fresh = host not in view.state.engines or not root_lasts(view.deployment, host)
-        engine = "" if fresh else view.engine(host).facts.id
-        return ReplaceMachine(**named, standing=standing, fresh=fresh, engine=engine), why
+        held = () if fresh else tuple(sorted(view.engine(host).held))
+        return ReplaceMachine(**named, standing=standing, fresh=fresh, held=held), why
     why = tuple(_why_changed(view, machine, hypervisor, host, found))
     if not why:
         return None, ()
