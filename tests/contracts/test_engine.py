@@ -49,6 +49,15 @@ def test_a_fresh_engine_has_nothing_of_ours(lab: Lab) -> None:
     assert {"bridge", "host", "none"} == {network.name for network in state.networks}
 
 
+LOOPS = pytest.mark.skip(reason="Docker 26 may start and kill such a container over and over (docs/engines.md)")
+STARTS_AGAIN = [
+    "fake",
+    pytest.param("docker", marks=pytest.mark.engine),
+    pytest.param("containerd", marks=LOOPS),
+    pytest.param("newer", marks=LOOPS),
+]
+
+
 class TestImages:
     def test_arrive_under_their_signed_digest_without_a_tag(self, lab: Lab, shelf: Shelf) -> None:
         engine, image = lab.engine(), small_image(shelf)
@@ -341,6 +350,7 @@ class TestContainers:
         ],
     )
     @pytest.mark.parametrize("ran", [False, True])
+    @pytest.mark.parametrize("lab", STARTS_AGAIN, indirect=True)
     def test_that_an_engine_was_starting_when_it_died_start_again_as_they_were(
         self, lab: Lab, shelf: Shelf, wish: dict[str, object], ran: bool
     ) -> None:
