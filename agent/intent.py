@@ -7,7 +7,6 @@ from pathlib import Path
 from agent.history import Source
 from agent.machines.materials import Workshop
 from agent.stage import read_blob, require, stage
-from agent.targets.engine import in_order_of_loading
 from bundle_format.digest import Digest, digest_of
 from bundle_format.errors import DamageError, MissingError
 from bundle_format.progress import Progress
@@ -60,10 +59,7 @@ def from_bundle(bundle: Bundle, site_file: Path, store: Store, keeper: Keeper) -
         # Everything that is lacking is told, not just the file that was wanted first.
         require(bundle, store, blobs_of(release, release.images.values(), release.machine_images.values()))
         raise
-    # As engines take them in, so that the first image can be loaded while the others are staged.
-    images = in_order_of_loading(deployment.images.values())
-    first = (digest for image in images for digest in (image.config, image.manifest, *image.layers))
-    wanted = dict.fromkeys((index.definition, *first, *sorted(_blobs_of(release, deployment))))
+    wanted = {index.definition, *_blobs_of(release, deployment)}
     require(bundle, store, wanted)
 
     def bring(progress: Progress) -> None:

@@ -1,8 +1,6 @@
 """Staging: the blobs of a deployment become whole in the site's store, or are named as lacking before any change."""
 
-import threading
 from collections.abc import Collection, Iterable, Iterator
-from typing import BinaryIO
 
 from bundle_format.blob import Blob
 from bundle_format.digest import Digest, digest_of
@@ -12,37 +10,6 @@ from bundle_format.layout.index import Entry
 from bundle_format.progress import Progress, Task
 from bundle_format.reader import Bundle
 from bundle_format.store import Store
-
-_LOOK_SECONDS = 0.05
-
-
-class Arriving:
-    """A store that is still being staged into: whoever asks for a blob waits until it is there, or nothing more comes.
-
-    MissingError, as of the store, for what never came.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._over = threading.Event()
-
-    def size(self, digest: Digest) -> int:
-        """The raw size in bytes."""
-        self._await(digest)
-        return self._store.size(digest)
-
-    def open(self, digest: Digest) -> BinaryIO:
-        """The raw bytes, verified while they are read."""
-        self._await(digest)
-        return self._store.open(digest)
-
-    def close(self) -> None:
-        """Nothing more comes."""
-        self._over.set()
-
-    def _await(self, digest: Digest) -> None:
-        while digest not in self._store and not self._over.wait(_LOOK_SECONDS):
-            pass
 
 
 def lacking(bundle: Bundle, store: Store, wanted: Collection[Digest]) -> tuple[Digest, ...]:
@@ -78,16 +45,15 @@ def read_blob(bundle: Bundle, store: Store, digest: Digest) -> bytes:
 
 
 def stage(bundle: Bundle, store: Store, wanted: Collection[Digest], progress: Progress) -> None:
-    """Copy what the store lacks, or rebuild it from a patch: in the order of `wanted`, or of a pipe.
+    """Copy what the store lacks, or rebuild it from a patch, in the order of the bundle.
 
     What is whole already is not read again, so an interrupted stage goes on where it was. MissingError as `require`
     tells, before anything is written; DamageError when a byte of the bundle is not as it was signed, be it one that
     the site does not need: only what it holds already is not read.
     """
     require(bundle, store, wanted)
-    order = [entry.digest for entry in bundle.index.blobs] if bundle.passes_by else list(wanted)
-    named = frozenset(wanted) & bundle.entries.keys()
-    missing = [bundle.entries[digest] for digest in order if digest in named and digest not in store]
+    named = set(wanted)
+    missing = [entry for entry in bundle.index.blobs if entry.digest in named and entry.digest not in store]
     with progress.task("stage", sum(entry.size for entry in missing)) as task:
         for entry in missing:
             _stage(bundle, store, entry, task)

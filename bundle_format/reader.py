@@ -104,11 +104,6 @@ class Bundle:
                 f"the release in the bundle is not sound: {error}", hint="it was signed like this: tell its makers"
             ) from error
 
-    @property
-    def passes_by(self) -> bool:
-        """Whether it comes through a pipe: its blobs can be had in their order alone."""
-        return isinstance(self._copies[0], PipeMedium)
-
     def blob(self, digest: Digest) -> FramedBlob:
         """A blob that the bundle carries, to be read anywhere; MissingError when it carries none of that name."""
         entry = self.entries.get(digest)

@@ -133,17 +133,9 @@ class FakeSite:
         )  # fmt: skip
 
     def apply(
-        self,
-        deployment: Deployment,
-        wishes: Wishes = NOTHING,
-        hook: Hook | None = None,
-        stage: Callable[[], None] | None = None,
-        **options: Any,
+        self, deployment: Deployment, wishes: Wishes = NOTHING, hook: Hook | None = None, **options: Any
     ) -> Receipt | None:
-        """What the command does: settle, plan, carry out; None where there is nothing to do.
-
-        With `stage` the images arrive beside; else they are in the store already.
-        """
+        """What the command does: settle, plan, carry out; None where there is nothing to do."""
         self.resume(hook)
         plan = self.plan(deployment, wishes)
         assert plan.obstacles == (), plan.obstacles
@@ -159,8 +151,7 @@ class FakeSite:
                 means,
                 conduct=self.conduct,
                 remember=self.remembered.append,
-                stage=stage or (lambda: None),
-                beside=stage is not None,
+                stage=lambda: None,
             )
 
     def resume(self, hook: Hook | None = None, *, back: bool = False) -> Receipt | None:

@@ -72,11 +72,10 @@ def apply(
     conduct: Conduct,
     remember: Remember,
     stage: Callable[[], None],
-    beside: bool = False,
 ) -> Receipt:
-    """Do what was set out; errors and `beside` as for `Transaction.go`. What was interrupted before must be settled."""
+    """Do what was set out; errors as for `Transaction.go`. Whatever was interrupted before must be settled."""
     journal = begin_journal(folder.journal, undertaking)
-    return Transaction(journal, means, folder, conduct, remember).go(deployment, stage, beside=beside)
+    return Transaction(journal, means, folder, conduct, remember).go(deployment, stage)
 
 
 def _recorded(host: Host) -> Host:

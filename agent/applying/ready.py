@@ -20,7 +20,7 @@ from agent.steps import (
     draft_name,
 )
 from agent.swarm.actions import DraftService, PushImages
-from agent.targets.engine import Blobs, LogLine
+from agent.targets.engine import LogLine
 from bundle_format.errors import TargetError
 from bundle_format.release.deployment import Container, Deployment
 
@@ -33,22 +33,19 @@ Readying = (
 )  # fmt: skip
 
 
-def make_ready(action: Readying, means: Means, deployment: Deployment, blobs: Blobs) -> str:
-    """Do one action of the phases load and prepare, which may be done twice; ALREADY or nothing.
-
-    Images are made of `blobs`, which may still be arriving.
-    """
+def make_ready(action: Readying, means: Means, deployment: Deployment) -> str:
+    """Do one action of the phases load and prepare, which may be done twice; ALREADY or nothing."""
     if isinstance(action, MachineReadying):
         make_machine_ready(action, means, deployment)
         return ""
     engine = means.engine(action.host)
     match action:
         case LoadImages(images=names):
-            engine.load_images([deployment.images[name] for name in names], blobs, means.progress)
+            engine.load_images([deployment.images[name] for name in names], means.store, means.progress)
         case DoHostStep():
             return _do_host_step(action, means)
         case PushImages(images=images):
-            engine.swarm.push([deployment.images[name] for name in images], blobs, means.progress)
+            engine.swarm.push([deployment.images[name] for name in images], means.store, means.progress)
         case DraftService(host=host, service=name):
             service = deployment.services[name]
             labels = labels_of(deployment, service, host, means.transaction)

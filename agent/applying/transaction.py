@@ -1,10 +1,8 @@
 """One apply, phase by phase, from its first journal record to its receipt (APPLY)."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
 from agent.applying.finish import receipt_of, tidy
 from agent.applying.health import check_service_still_well, check_still_well
@@ -16,10 +14,8 @@ from agent.applying.runner import StepsFailedError, run_steps, told
 from agent.applying.switch import ONCE, switch
 from agent.folder import Folder
 from agent.history import Outcome, Receipt, Source, keep_receipt
-from agent.stage import Arriving
 from agent.steps import Action, Create, Phase, Replace, Restart, Start, Step, Update
 from agent.swarm.actions import CreateService, UpdateService
-from agent.targets.engine import Blobs
 from bundle_format.errors import FlotoError, LockedError, NeedsPersonError, PreflightError, RolledBackError
 from bundle_format.release.deployment import Deployment
 
@@ -50,22 +46,15 @@ class Transaction:
         self._undertaking = journal.course.undertaking
         self._deployment: Deployment | None = None
 
-    def go(self, deployment: Deployment, stage: Callable[[], None], *, beside: bool = False) -> Receipt:
-        """All phases; RolledBackError when it failed and was taken back, NeedsPersonError when a person must look.
-
-        `beside`: load what is staged while the rest is staged, for engines take in more slowly than the store.
-        """
+    def go(self, deployment: Deployment, stage: Callable[[], None]) -> Receipt:
+        """All phases; RolledBackError when it failed and was taken back, NeedsPersonError when a person must look."""
         self._deployment = deployment
         try:
             self._enter(Phase.STAGE)
-            if beside:
-                self._stage_and_load(stage)
-            else:
-                stage()
-                self._enter(Phase.LOAD)
-                self._run(Phase.LOAD, self._make_ready)
-            self._enter(Phase.PREPARE)
-            self._run(Phase.PREPARE, self._make_ready)
+            stage()
+            for phase in (Phase.LOAD, Phase.PREPARE):
+                self._enter(phase)
+                self._run(phase, self._make_ready)
             self._check_window()
             self._enter(Phase.SWITCH)
             self._switch()
@@ -106,17 +95,6 @@ class Transaction:
             return receipt
         self._journal.write(Closed(outcome=receipt.outcome))
         return receipt
-
-    def _stage_and_load(self, stage: Callable[[], None]) -> None:
-        arriving = Arriving(self._means.store)
-        with ThreadPoolExecutor(1, "load") as pool:
-            loading = pool.submit(self._run, Phase.LOAD, partial(self._make_ready, blobs=arriving))
-            try:
-                stage()
-            finally:
-                arriving.close()
-            self._enter(Phase.LOAD)
-            loading.result()
 
     def _switch(self) -> None:
         try:
@@ -195,9 +173,9 @@ class Transaction:
                 "Images are loaded by now: apply again in the next window, it will take less time.",
             )
 
-    def _make_ready(self, action: Action, blobs: Blobs | None = None) -> str:
+    def _make_ready(self, action: Action) -> str:
         assert isinstance(action, Readying) and self._deployment is not None
-        return make_ready(action, self._means, self._deployment, blobs or self._means.store)
+        return make_ready(action, self._means, self._deployment)
 
     def _do_switch(self, action: Action) -> str:
         if isinstance(action, Readying):

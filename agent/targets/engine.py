@@ -1,6 +1,6 @@
 """What the agent asks of a host's engine and of the swarm that it manages: few verbs, each of which may be repeated."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -23,11 +23,6 @@ class Blobs(Protocol):
 
     def open(self, digest: Digest) -> BinaryIO:
         """The raw bytes, verified while they are read; MissingError if the blob is absent."""
-
-
-def in_order_of_loading(images: Iterable[Image]) -> list[Image]:
-    """The smallest first, so that the others wait least for layers that they share with it."""
-    return sorted(images, key=lambda image: image.size)
 
 
 @dataclass(frozen=True, slots=True)

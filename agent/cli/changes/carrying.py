@@ -150,7 +150,6 @@ def _apply(site: Site, outlook: Outlook, arguments: Namespace, means: Means, ope
         conduct=_conduct(arguments),
         remember=_remember(site, undertaking),
         stage=lambda: intent.stage(means.progress),
-        beside=intent.missing > 0,
     )
 
 

@@ -12,7 +12,7 @@ import requests
 from agent.state import ImageStore, chain_ids
 from agent.targets.archive import image_archive
 from agent.targets.docker.connection import Connection, RefusedError, advice_on
-from agent.targets.engine import Blobs, in_order_of_loading
+from agent.targets.engine import Blobs
 from bundle_format.digest import CHUNK, Digest, HashingReader
 from bundle_format.errors import FlotoError, TargetError
 from bundle_format.progress import Progress, Task
@@ -108,7 +108,7 @@ def load_images(loader: Loader, images: Sequence[Image], held: Iterable[Digest])
     wait least; all the rest load at the same time. After the first failure nothing new is begun. A containerd store
     gets whole images one by one: it keeps what it knows.
     """
-    waiting, present, loaded = in_order_of_loading(images), set(held), dict[Digest, str]()
+    waiting, present, loaded = sorted(images, key=lambda image: image.size), set(held), dict[Digest, str]()
     busy = dict[Future[str], Image]()
     pool = ThreadPoolExecutor(loader.width)
     try:
