@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -66,7 +67,8 @@ def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
         if request.param == "qemu":
             if why := qemu_missing():
                 pytest.skip(why)
-            yield QemuBox(tmp_path / "machines", closing)
+            # Not pytest's own folder, whose name is too long for a machine's monitor.
+            yield QemuBox(Path(closing.enter_context(TemporaryDirectory(prefix="floto-qemu-"))), closing)
             return
         esx = EsxBox(request.getfixturevalue("lab_esx"), tmp_path, closing)
         closing.callback(esx.clear)
