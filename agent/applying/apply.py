@@ -87,25 +87,16 @@ def _recorded(host: Host) -> Host:
 
 def _serving(deployment: Deployment, service: Service) -> Placed:
     named = (file_name_of(deployment.product, deployment.site, service.name, file) for file in service.files)
-    return Placed(
-        host=service.host,
-        image=service.image,
-        spec=Digest(labels_of(deployment, service, service.host).digest),
-        protect=service.protect,
-        after=service.after,
-        grace=service.stop_grace,
-        deadline=service.health_deadline,
-        files=tuple(named),
-    )
+    return _placed(deployment, service).model_copy(update={"files": tuple(named)})
 
 
-def _placed(deployment: Deployment, container: Container) -> Placed:
+def _placed(deployment: Deployment, thing: Container | Service) -> Placed:
     return Placed(
-        host=container.host,
-        image=container.image,
-        spec=Digest(labels_of(deployment, container, container.host).digest),
-        protect=container.protect,
-        after=container.after,
-        grace=container.stop_grace,
-        deadline=container.health_deadline,
+        host=thing.host,
+        image=thing.image,
+        spec=Digest(labels_of(deployment, thing, thing.host).digest),
+        protect=thing.protect,
+        after=thing.after,
+        grace=thing.stop_grace,
+        deadline=thing.health_deadline,
     )

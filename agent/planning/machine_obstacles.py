@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from agent.machines.actions import ChangeMachine, DraftMachine, MakeDisk, ReplaceMachine
+from agent.machines.actions import DraftMachine, MakeDisk, ReplaceMachine
 from agent.machines.spec import disks_in, machine_in
 from agent.machines.state import HypervisorState
 from agent.planning.machines import covers, managed, root_lasts
@@ -171,8 +171,3 @@ def _losses(view: View, host: str) -> Iterator[Obstacle]:
 def _there(view: View, host: str) -> set[str]:
     engine = view.state.engines.get(host)
     return {volume.name for volume in engine.volumes if volume.labels} if engine else set()
-
-
-def placed_by_machine(entries: Mapping[str, Entry]) -> set[str]:
-    """The hosts whose machines stand still for a while."""
-    return {entry.action.host for entry in entries.values() if isinstance(entry.action, ReplaceMachine | ChangeMachine)}

@@ -4,16 +4,14 @@ from typing import Any, Final
 
 from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, read_fields
-from builder.language.meaning.container.health import healthcheck
+from builder.language.meaning.container.fittings import FITTINGS
 from builder.language.meaning.container.mounts import read_mounts
 from builder.language.meaning.container.networking import networks, ports
 from builder.language.meaning.scalars import (
-    cpu_millis,
     items,
     list_of,
     names_of,
     plain,
-    record_of,
     result_of,
     seconds,
     size,
@@ -66,28 +64,15 @@ def _ulimits(value: Any, spot: Spot) -> list[Any]:
     return limits
 
 
-_LOG: Final[Readers] = {"driver": ("driver", plain), "max_size": ("max_size", size), "max_files": ("max_files", plain)}
-_PLAIN: Final = (
-    *("command", "entrypoint", "env", "network_mode", "user", "workdir", "hostname", "extra_hosts", "dns", "devices"),
-    *("cap_add", "cap_drop", "privileged", "read_only", "sysctls", "restart", "stop_signal", "init", "labels"),
-    *("protect", "external"),
-)
+_PLAIN: Final = ("network_mode", "extra_hosts", "dns", "devices", "privileged", "sysctls", "restart", "external")
 _CONTAINER: Final[Readers] = {
+    **FITTINGS,
     **{name: (name, plain) for name in _PLAIN},
-    "image": ("image", result_of("image")),
-    "host": ("host", result_of("host")),
     "ports": ("ports", ports),
     "networks": ("networks", _networks),
     "mounts": ("mounts", read_mounts),
     "ulimits": ("ulimits", _ulimits),
     "shm_size": ("shm_size", size),
-    "cpus": ("cpu_millis", cpu_millis),
-    "memory": ("memory", size),
-    "stop_grace": ("stop_grace", seconds),
-    "healthcheck": ("healthcheck", healthcheck),
-    "health_deadline": ("health_deadline", seconds),
-    "log": ("log", record_of("log", _LOG)),
-    "after": ("after", names_of("container", "task", "service")),
 }
 _TASK: Final[Readers] = {
     "before": ("before", names_of("container", "service")),

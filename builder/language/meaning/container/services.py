@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, read_fields
-from builder.language.meaning.container.health import healthcheck
+from builder.language.meaning.container.fittings import FITTINGS
 from builder.language.meaning.container.mounts import read_mounts
 from builder.language.meaning.container.networking import PORT
 from builder.language.meaning.scalars import (
@@ -12,7 +12,6 @@ from builder.language.meaning.scalars import (
     is_result,
     items,
     list_of,
-    names_of,
     plain,
     record_of,
     result_of,
@@ -69,7 +68,6 @@ def _ports(value: Any, spot: Spot) -> list[Any]:
 
 
 _NODE_PORT: Final[Readers] = {"port": ("port", plain)}
-_LOG: Final[Readers] = {"driver": ("driver", plain), "max_size": ("max_size", size), "max_files": ("max_files", plain)}
 _PLACEMENT: Final[Readers] = {name: (name, plain) for name in ("constraints", "spread", "max_per_node")}
 _ROLLING: Final[Readers] = {
     **{name: (name, plain) for name in ("parallelism", "order", "failure_action", "max_failures")},
@@ -79,14 +77,9 @@ _RESTARTING: Final[Readers] = {
     **{name: (name, plain) for name in ("condition", "attempts")},
     **{name: (name, seconds) for name in ("delay", "window")},
 }
-_PLAIN: Final = (
-    *("mode", "replicas", "endpoint", "command", "entrypoint", "env", "user", "workdir", "hostname", "cap_add"),
-    *("cap_drop", "read_only", "init", "stop_signal", "labels", "protect"),
-)
 _SERVICE: Final[Readers] = {
-    **{name: (name, plain) for name in _PLAIN},
-    "host": ("host", result_of("host")),
-    "image": ("image", result_of("image")),
+    **FITTINGS,
+    **{name: (name, plain) for name in ("mode", "replicas", "endpoint")},
     "registry": ("registry", result_of("container")),
     "placement": ("placement", record_of("placement", _PLACEMENT)),
     "update": ("update", record_of("rolling", _ROLLING)),
@@ -94,13 +87,6 @@ _SERVICE: Final[Readers] = {
     "ports": ("ports", _ports),
     "networks": ("networks", list_of(result_of("network"))),
     "mounts": ("mounts", _mounts),
-    "cpus": ("cpu_millis", cpu_millis),
-    "memory": ("memory", size),
     "reserve_cpus": ("reserve_cpu_millis", cpu_millis),
     "reserve_memory": ("reserve_memory", size),
-    "stop_grace": ("stop_grace", seconds),
-    "healthcheck": ("healthcheck", healthcheck),
-    "health_deadline": ("health_deadline", seconds),
-    "log": ("log", record_of("log", _LOG)),
-    "after": ("after", names_of("container", "task", "service")),
 }
