@@ -40,7 +40,7 @@ def thumbprint_text(text: str) -> str:
 
 
 class HypervisorAccess(Value):
-    """A standalone ESX or a vCenter; what is None must be the only one of its kind there.
+    """A standalone ESX or a vCenter; what is None must be the only one of its kind there, or a cluster's DRS chooses.
 
     `networks` says which port group plays each role that the release's network cards name; `disk_datastore` is for data
     disks, `datastore` for all else; `prefix` goes before the names of hosts to make those of machines.
@@ -52,6 +52,7 @@ class HypervisorAccess(Value):
     password: SecretSource
     thumbprint: Annotated[str, AfterValidator(thumbprint_text)] | None = None
     datacenter: str | None = None
+    cluster: str | None = None
     host: str | None = None
     pool: str | None = None
     folder: str | None = None

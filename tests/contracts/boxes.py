@@ -59,10 +59,11 @@ def marks(name: str, transaction: str = "t1") -> Labels:
 
 
 class EsxBox:
-    """An ESX that answers by the real API."""
+    """An ESX or a vCenter that answers by the real API."""
 
-    def __init__(self, lab: LabEsx, scratch: Path, closing: ExitStack) -> None:
-        self.access = access_to(lab)
+    def __init__(self, lab: LabEsx, scratch: Path, closing: ExitStack, **place: Any) -> None:
+        """`place` is where on it machines are made, as a site's file says it."""
+        self.access = access_to(lab, **place)
         self._lab = lab
         self._scratch = scratch
         self._closing = closing

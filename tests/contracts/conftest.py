@@ -14,6 +14,13 @@ from tests.engines import PrivateEngine, each_kind, made_engine
 from tests.images import Shelf
 from tests.lab.esx import LabEsx, esx_missing
 
+IN_THE_CENTER = {
+    "datacenter": "DC1",
+    "cluster": "DC1_C0",
+    "pool": "DC1_C0_RP1",
+    "networks": {"lan": "DC1_DVPG0", "backup": "storage"},
+}
+
 
 @pytest.fixture(scope="session")
 def docker() -> Iterator[PrivateEngine]:
@@ -58,7 +65,15 @@ def lab_esx() -> Iterator[LabEsx]:
         yield lab
 
 
-@pytest.fixture(params=["fake", "esx", "qemu"])
+@pytest.fixture(scope="session")
+def lab_vcenter() -> Iterator[LabEsx]:
+    if missing := esx_missing():
+        pytest.skip(missing)
+    with LabEsx("-vcenter", "-datacenters=2", "-clusters=1", "-portgroups=1", networks=["storage"]) as lab:
+        yield lab
+
+
+@pytest.fixture(params=["fake", "esx", "vcenter", "qemu"])
 def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
     if request.param == "fake":
         yield FakeLabBox()
@@ -70,7 +85,8 @@ def box(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Box]:
             # Not pytest's own folder, whose name is too long for a machine's monitor.
             yield QemuBox(Path(closing.enter_context(TemporaryDirectory(prefix="floto-qemu-"))), closing)
             return
-        esx = EsxBox(request.getfixturevalue("lab_esx"), tmp_path, closing)
+        lab = request.getfixturevalue(f"lab_{request.param}")
+        esx = EsxBox(lab, tmp_path, closing, **(IN_THE_CENTER if request.param == "vcenter" else {}))
         closing.callback(esx.clear)
         yield esx
 

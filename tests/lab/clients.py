@@ -85,7 +85,7 @@ class Client:
     def upload(self, lease: vim.HttpNfcLease, content: bytes) -> int:
         """Send the bytes of the machine's disk; the status that is answered."""
         url = urllib.parse.urlsplit(lease.info.deviceUrl[0].url.replace("*", self.esx.address, 1))
-        trusting = ssl.create_default_context(cadata=self.esx.certificate)
+        trusting = ssl.create_default_context(cadata=self.esx.host_certificate or self.esx.certificate)
         connection = http.client.HTTPSConnection(url.hostname or "", url.port, timeout=30, context=trusting)
         try:
             connection.request("POST", url.path, body=content)

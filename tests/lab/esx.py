@@ -131,6 +131,12 @@ class LabEsx:
         return (self.folder / "rui.crt").read_text(encoding="ascii")
 
     @property
+    def host_certificate(self) -> str:
+        """That of the ESX which a vCenter lets disks be sent to, PEM; empty where it is an ESX itself."""
+        certificate = self.folder / "host.crt"
+        return certificate.read_text(encoding="ascii") if certificate.exists() else ""
+
+    @property
     def thumbprint(self) -> str:
         """SHA-256 of the certificate, lower hex."""
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(self.certificate)).hexdigest()

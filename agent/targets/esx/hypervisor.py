@@ -16,7 +16,7 @@ from agent.targets.esx import reading
 from agent.targets.esx.disks import Disks
 from agent.targets.esx.export import export
 from agent.targets.esx.ovf import DISK, DiskFile, descriptor
-from agent.targets.esx.place import Finder, Place, require
+from agent.targets.esx.place import Finder, require
 from agent.targets.esx.session import Session
 from agent.targets.esx.specs import changed, completed, hardware_spec
 from agent.targets.esx.upload import Lease
@@ -48,7 +48,7 @@ class EsxHypervisor:
         """Look at it."""
         place = self._place
         with self._session.errors("looking at the machines"):
-            machines = reading.machines_in(self._session.content, place.datacenter.vmFolder) if place.datacenter else {}
+            machines = self._machines()
             return HypervisorState(
                 name=self.name,
                 product=self._session.content.about.fullName,
@@ -285,12 +285,13 @@ class EsxHypervisor:
             told = reading.properties_in(self._session.content, self._place.datacenter.vmFolder)[managed]
         return next((one.snapshot for one in reading.snapshots_in(told.get("snapshot")) if one.name == name), None)
 
+    def _machines(self) -> dict[Any, MachineState]:
+        datacenter = self._place.datacenter
+        return reading.machines_in(self._session.content, datacenter.vmFolder, self._owner) if datacenter else {}
+
     def _find(self, machine: str) -> tuple[Any, MachineState] | None:
-        place: Place = self._place
-        if place.datacenter is None:
-            return None
         with self._session.errors("looking for a machine"):
-            machines = reading.machines_in(self._session.content, place.datacenter.vmFolder)
+            machines = self._machines()
         by_id = (pair for pair in machines.items() if pair[1].id == machine)
         by_name = (pair for pair in machines.items() if pair[1].name == machine)
         return next(by_id, None) or next(by_name, None)

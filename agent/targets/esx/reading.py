@@ -7,7 +7,7 @@ from typing import Any
 
 from pyVmomi import vim, vmodl
 
-from agent.labels import labels_from
+from agent.labels import Owner, labels_from
 from agent.machines.state import Attached, DiskState, MachineState, Power
 
 PATHS = [
@@ -26,9 +26,15 @@ _DATA_FOLDER = re.compile(r"^\[[^]]*\] floto-[^/]+/[^/]+$")
 """Data disks lie in a folder of their own, so that no machine takes them along."""
 
 
-def machines_in(content: Any, folder: Any) -> dict[Any, MachineState]:
-    """All machines below a folder, by their managed objects."""
-    return {managed: machine_from(managed, told) for managed, told in properties_in(content, folder).items()}
+def machines_in(content: Any, folder: Any, owner: Owner) -> dict[Any, MachineState]:
+    """All machines below a folder, by their managed objects; those of `owner` first.
+
+    A vCenter has names twice, in several folders: who looks for a name shall find ours.
+    """
+    told = properties_in(content, folder)
+    machines = {managed: machine_from(managed, properties) for managed, properties in told.items()}
+    ours = {managed: one for managed, one in machines.items() if one.labels and one.labels.owner == owner}
+    return {**ours, **machines}
 
 
 def properties_in(content: Any, folder: Any) -> dict[Any, dict[str, Any]]:

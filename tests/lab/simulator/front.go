@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/xml"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -48,7 +50,29 @@ func serve(model *simulator.Model, secret string) string {
 	model.Service.Listen = &url.URL{Host: *listen, User: url.UserPassword(*user, secret)}
 	server := model.Service.NewServer()
 	server.Config.Handler = &front{next: server.Config.Handler, secret: secret}
+	if *vcenter {
+		serveHost()
+	}
 	return server.URL.Host
+}
+
+// transferHost is where a vCenter sends those who bring or fetch disks: an ESX of its own, with another certificate.
+var transferHost = struct{ address, thumbprint string }{address: "*"}
+
+func serveHost() {
+	pair := certificate(filepath.Join(*folder, "host.crt"), filepath.Join(*folder, "host.key"), "127.0.0.3")
+	listener, err := tls.Listen("tcp", "127.0.0.3:0", &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
+	check(err)
+	leaf, err := x509.ParseCertificate(pair.Certificate[0])
+	check(err)
+	transferHost.address = listener.Addr().String()
+	transferHost.thumbprint = soap.ThumbprintSHA1(leaf)
+	if *forged {
+		transferHost.thumbprint = strings.Repeat("00:", 19) + "00"
+	}
+	routes := http.NewServeMux()
+	routes.HandleFunc("/nfc/", serveTransfer)
+	go func() { log.Fatal(http.Serve(listener, routes)) }()
 }
 
 type front struct {

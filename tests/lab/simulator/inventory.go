@@ -25,7 +25,8 @@ func inventory() *simulator.Model {
 	model := simulator.ESX()
 	if *vcenter {
 		model = simulator.VPX()
-		model.Datacenter, model.Host, model.Cluster, model.Portgroup = 1, *hosts, 0, 0
+		model.Datacenter, model.Host, model.Portgroup = *centers, *hosts, *portgroups
+		model.Cluster, model.ClusterHost, model.Pool = *clusters, 2, 1
 	}
 	model.Machine, model.Datastore = 0, 0
 	about := &model.ServiceContent.About
@@ -34,17 +35,22 @@ func inventory() *simulator.Model {
 		about.FullName = "VMware ESXi " + about.Version + " build-" + about.Build
 	}
 	check(model.Create())
+	for _, entity := range simulator.Map.All("DistributedVirtualPortgroup") {
+		if group := entity.(*simulator.DistributedVirtualPortgroup); strings.Contains(group.Name, "-DVUplinks-") {
+			group.Tag = []types.Tag{{Key: "SYSTEM/DVS.UPLINKPG"}}
+		}
+	}
 	if len(datastores) == 0 {
 		datastores = several{"datastore1=1099511627776"}
 	}
 	for _, text := range datastores {
-		parts := strings.SplitN(text, "=", 2)
-		if len(parts) != 2 {
-			log.Fatalf("a datastore is NAME=BYTES, not %q", text)
+		parts := strings.Split(text, "=")
+		if len(parts) != 2 && len(parts) != 3 {
+			log.Fatalf("a datastore is NAME=BYTES or NAME=BYTES=HOST, not %q", text)
 		}
 		size, err := strconv.ParseInt(parts[1], 10, 64)
 		check(err)
-		addDatastore(parts[0], size)
+		addDatastore(parts[0], size, strings.Join(parts[2:], ""))
 	}
 	for _, name := range networks {
 		addNetwork(name)
@@ -87,11 +93,14 @@ func compute(host *simulator.HostSystem) *mo.ComputeResource {
 	return nil
 }
 
-// addDatastore makes one that all hosts see.
-func addDatastore(name string, size int64) {
+// addDatastore makes one that all hosts see, or only that of the name.
+func addDatastore(name string, size int64, only string) {
 	check(os.MkdirAll(place(name), 0o700))
 	capacity[name] = size
 	for _, host := range hostSystems() {
+		if only != "" && host.Name != only {
+			continue
+		}
 		system := simulator.Map.Get(*host.ConfigManager.DatastoreSystem).(*simulator.HostDatastoreSystem)
 		res := system.CreateLocalDatastore(caller(), &types.CreateLocalDatastore{This: system.Self, Name: name, Path: place(name)})
 		if res.Fault() != nil {
@@ -101,32 +110,39 @@ func addDatastore(name string, size int64) {
 	measureAll()
 }
 
-// addNetwork makes a port group that all hosts have.
+// addNetwork makes a port group that all hosts have; one of each datacenter.
 func addNetwork(name string) {
-	var network types.ManagedObjectReference
-	for i, host := range hostSystems() {
-		if i == 0 {
+	for _, host := range hostSystems() {
+		network := networkNamed(name, host)
+		if network == nil {
 			system := simulator.Map.Get(*host.ConfigManager.NetworkSystem).(*simulator.HostNetworkSystem)
 			res := system.AddPortGroup(caller(), &types.AddPortGroup{This: system.Self, Portgrp: types.HostPortGroupSpec{Name: name, VswitchName: "vSwitch0"}})
 			if res.Fault() != nil {
 				log.Fatal(res.Fault().String)
 			}
-			network = *networkNamed(name)
+			network = networkNamed(name, host)
 		}
-		host.Network = append(host.Network, network)
-		if parent := compute(host); simulator.FindReference(parent.Network, network) == nil {
-			parent.Network = append(parent.Network, network)
+		host.Network = append(host.Network, *network)
+		if parent := compute(host); simulator.FindReference(parent.Network, *network) == nil {
+			parent.Network = append(parent.Network, *network)
 		}
 	}
 }
 
-func networkNamed(name string) *types.ManagedObjectReference {
-	for _, entity := range simulator.Map.All("Network") {
-		if network, ok := entity.(*mo.Network); ok && network.Name == name {
-			return &network.Self
+// networkNamed is the network of that name in the datacenter of a host.
+func networkNamed(name string, host *simulator.HostSystem) *types.ManagedObjectReference {
+	var entity mo.Entity = host
+	for {
+		if center, ok := entity.(*simulator.Datacenter); ok {
+			networks := simulator.Map.Get(center.NetworkFolder).(*simulator.Folder)
+			if found := simulator.Map.FindByName(name, networks.ChildEntity); found != nil {
+				ref := found.Reference()
+				return &ref
+			}
+			return nil
 		}
+		entity = simulator.Map.Get(*entity.Entity().Parent).(mo.Entity)
 	}
-	return nil
 }
 
 // measureAll brings the free space of each datastore up to date: its size less what its files really take.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,7 +41,7 @@ var leases sync.Map // id in the URL -> *LabLease
 
 func (p *LabPool) ImportVApp(ctx *simulator.Context, req *types.ImportVApp) (res soap.HasFault) {
 	if spec, ok := req.Spec.(*types.VirtualMachineImportSpec); ok {
-		if taken := duplicate(spec.ConfigSpec.Name); taken != nil {
+		if taken := duplicate(spec.ConfigSpec.Name, req.Folder); taken != nil {
 			return &methods.ImportVAppBody{Fault_: refused(nameTaken(spec.ConfigSpec.Name), taken)}
 		}
 	}
@@ -63,6 +64,11 @@ func open(ctx *simulator.Context, lease *LabLease) {
 		at.FromString(diskFile(disk))
 		lease.Info.TotalDiskCapacityInKB += disk.CapacityInKB
 		lease.files[path.Base(at.Path)] = onDisk(diskFile(disk))
+	}
+	for i := range lease.Info.DeviceUrl {
+		url := &lease.Info.DeviceUrl[i]
+		url.Url = strings.Replace(url.Url, "https://*/", "https://"+transferHost.address+"/", 1)
+		url.SslThumbprint = transferHost.thumbprint
 	}
 	ctx.Session.Put(lease)
 	leases.Store(lease.Self.Value, lease)

@@ -126,7 +126,7 @@ func (m *LabMachine) RebootGuest(_ *simulator.Context, _ *types.RebootGuest) soa
 
 func (m *LabMachine) RenameTask(ctx *simulator.Context, req *types.Rename_Task) soap.HasFault {
 	ref := run(m.Self, "Rename_Task", func() outcome {
-		if taken := duplicate(req.NewName); taken != nil && taken.Object != m.Self {
+		if taken := duplicate(req.NewName, m.Parent); taken != nil && taken.Object != m.Self {
 			return outcome{fault: taken, text: nameTaken(req.NewName)}
 		}
 		end := inner(ctx, m.VirtualMachine, func() soap.HasFault {

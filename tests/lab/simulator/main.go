@@ -28,7 +28,11 @@ var (
 	password   = flag.String("password-file", "", "file with the password")
 	folder     = flag.String("folder", "", "where datastores, certificate and run files are kept")
 	vcenter    = flag.Bool("vcenter", false, "be a vCenter with the hosts instead of one ESX")
-	hosts      = flag.Int("hosts", 1, "hosts of a vCenter")
+	centers    = flag.Int("datacenters", 1, "datacenters of a vCenter")
+	hosts      = flag.Int("hosts", 1, "hosts outside clusters in each datacenter")
+	clusters   = flag.Int("clusters", 0, "clusters in each datacenter, of two hosts each, with DRS")
+	forged     = flag.Bool("forged-host", false, "a vCenter vouches for another certificate than its ESX shows")
+	portgroups = flag.Int("portgroups", 0, "port groups of a distributed switch in each datacenter")
 	version    = flag.String("api", "7.0.3.0", "version of the API that is offered")
 	idle       = flag.Duration("idle", 0, "sessions end when they were silent for so long; 0 never")
 	transfer   = flag.Duration("transfer-delay", 0, "delay of each uploaded MiB")
@@ -39,7 +43,7 @@ var (
 )
 
 func main() {
-	flag.Var(&datastores, "datastore", "NAME=BYTES of a datastore; may be repeated")
+	flag.Var(&datastores, "datastore", "NAME=BYTES of a datastore that all hosts see, or NAME=BYTES=HOST of one host's own; may be repeated")
 	flag.Var(&networks, "network", "a further network; may be repeated")
 	flag.Parse()
 	log.SetFlags(log.Ltime | log.Lmicroseconds)

@@ -24,7 +24,7 @@ func (m *LabMachine) reconfigure(ctx *simulator.Context, spec types.VirtualMachi
 		spec.MemoryMB != 0 && int32(spec.MemoryMB) != m.Config.Hardware.MemoryMB) {
 		return m.wrongPower(types.VirtualMachinePowerStatePoweredOff) // without hot add, which is off by default
 	}
-	if taken := duplicate(spec.Name); spec.Name != "" && taken != nil && taken.Object != m.Self {
+	if taken := duplicate(spec.Name, m.Parent); spec.Name != "" && taken != nil && taken.Object != m.Self {
 		return outcome{fault: taken, text: nameTaken(spec.Name)}
 	}
 	gone := removed(spec)
@@ -45,7 +45,7 @@ func (m *LabMachine) mayChange(index int32, change *types.VirtualDeviceConfigSpe
 	switch device := change.Device.(type) {
 	case types.BaseVirtualEthernetCard:
 		backing, ok := device.GetVirtualEthernetCard().Backing.(*types.VirtualEthernetCardNetworkBackingInfo)
-		if ok && networkNamed(backing.DeviceName) == nil {
+		if ok && networkNamed(backing.DeviceName, simulator.Map.Get(*m.Runtime.Host).(*simulator.HostSystem)) == nil {
 			return outcome{fault: &types.InvalidDeviceBacking{InvalidDeviceSpec: types.InvalidDeviceSpec{DeviceIndex: index}}, text: invalid}
 		}
 	case *types.VirtualDisk:

@@ -103,9 +103,11 @@ func (f *LabFolder) Reference() types.ManagedObjectReference {
 	return types.ManagedObjectReference{Type: "LabFolder", Value: f.Self.Value}
 }
 
-func duplicate(name string) *types.DuplicateName {
+// duplicate tells who has a name: anywhere on an ESX, in the same folder of a vCenter.
+func duplicate(name string, folder *types.ManagedObjectReference) *types.DuplicateName {
 	for _, each := range simulator.Map.All("VirtualMachine") {
-		if each.Entity().Name == name {
+		elsewhere := *vcenter && folder != nil && *each.Entity().Parent != *folder
+		if each.Entity().Name == name && !elsewhere {
 			return &types.DuplicateName{Name: name, Object: each.Reference()}
 		}
 	}
@@ -116,7 +118,7 @@ func nameTaken(name string) string { return "The name '" + name + "' already exi
 
 func (f *LabFolder) CreateVMTask(ctx *simulator.Context, req *types.CreateVM_Task) soap.HasFault {
 	ref := run(f.Self, "CreateVM_Task", func() outcome {
-		if taken := duplicate(req.Config.Name); taken != nil {
+		if taken := duplicate(req.Config.Name, &f.Self); taken != nil {
 			return outcome{fault: taken, text: nameTaken(req.Config.Name)}
 		}
 		end := inner(ctx, f.Folder, func() soap.HasFault { return f.Folder.CreateVMTask(ctx, req) })
