@@ -78,7 +78,7 @@ def _remove_set_aside(undertaking: Undertaking, means: Means) -> None:
     for step in undertaking.plan.steps:
         action = step.action
         if isinstance(action, ReplaceMachine):
-            discard(means.hypervisor(action.hypervisor), aside_name(action.machine))
+            discard(means.hypervisor(action.hypervisor), aside_name(action.machine), means)
             continue
         match action:
             case Replace(standing=standing) | Remove(standing=standing) | RunTask(standing=Standing() as standing):

@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from agent.applying.means import Means
-from agent.applying.waking import await_engine
+from agent.applying.waking import POLL_SECONDS, await_engine
 from agent.labels import labels_from
 from agent.machines.actions import (
     GRACE,
@@ -20,9 +20,12 @@ from agent.machines.actions import (
 from agent.machines.spec import blueprint_of, machine_labels
 from agent.machines.state import DiskState, KnownDisk, MachineState
 from agent.steps import aside_name, draft_name
-from agent.targets.hypervisor import Hardware, Hypervisor
+from agent.targets.hypervisor import Hardware, HeldError, Hypervisor
 from bundle_format.errors import TargetError
 from bundle_format.release.deployment import Deployment
+
+HELD_SECONDS = 360
+"""For how long an upload that was cut short may hold its machine: an ESX waits 5 minutes for a sign of life."""
 
 MachineReadying = MakeDisk | DraftMachine | DiscardMachine
 
@@ -39,7 +42,7 @@ def make_machine_ready(action: MachineReadying, means: Means, deployment: Deploy
             labels = machine_labels(deployment, host, means.transaction)
             hypervisor.create_machine(blueprint, draft_name(name), labels, means.store, means.progress)
         case DiscardMachine(machine=name):
-            discard(hypervisor, name)
+            discard(hypervisor, name, means)
         case _:
             assert_never(action)
 
@@ -105,7 +108,7 @@ def withdraw_machine(action: Placing | DraftMachine, means: Means) -> bool:
     return True
 
 
-def discard(hypervisor: Hypervisor, name: str) -> None:
+def discard(hypervisor: Hypervisor, name: str, means: Means) -> None:
     """Remove a machine under a passing name, its data disks taken off before; done if it is gone."""
     found = hypervisor.inspect(name)
     if found is None:
@@ -113,7 +116,22 @@ def discard(hypervisor: Hypervisor, name: str) -> None:
     hypervisor.stop(found.id, 0, hard=True)
     if found.data_disks:
         hypervisor.detach(found.id, [disk.path for disk in found.data_disks])
-    hypervisor.remove_machine(found.id)
+    try:
+        hypervisor.remove_machine(found.id)
+    except HeldError:
+        means.progress.note(f"{found.name} is held by an upload that was cut short, which ends within some minutes")
+        _remove_once_free(hypervisor, found.id, means)
+
+
+def _remove_once_free(hypervisor: Hypervisor, machine: str, means: Means) -> None:
+    until = means.clock.time() + HELD_SECONDS
+    while True:
+        means.pause(POLL_SECONDS)
+        try:
+            return hypervisor.remove_machine(machine)
+        except HeldError:
+            if means.clock.time() > until:
+                raise
 
 
 def _set_aside(action: ReplaceMachine, standing: StandingMachine, hypervisor: Hypervisor, means: Means) -> None:
@@ -166,7 +184,7 @@ def _remove_new(hypervisor: Hypervisor, name: str, means: Means) -> None:
     for called in dict.fromkeys((name, draft_name(name.removesuffix(draft_name(""))))):
         found = hypervisor.inspect(called)
         if found and found.labels and found.labels.transaction == means.transaction:
-            discard(hypervisor, found.id)
+            discard(hypervisor, found.id, means)
 
 
 def _figure(hypervisor: Hypervisor, machine: str, figures: Figures) -> None:

@@ -7,8 +7,13 @@ from typing import BinaryIO, Literal, Protocol
 from agent.labels import Labels
 from agent.machines.state import DiskState, HypervisorState, MachineState
 from agent.targets.engine import Blobs
+from bundle_format.errors import TargetError
 from bundle_format.progress import Progress
 from bundle_format.release.model import MachineImage
+
+
+class HeldError(TargetError):
+    """A machine cannot be changed now: an upload that was cut short holds it, and goes by itself after a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class Hypervisor(Protocol):
     def remove_machine(self, machine: str) -> None:
         """Remove a machine without power, with its own disk; done if it is gone.
 
-        TargetError while a data disk is attached, for that would go with it.
+        TargetError while a data disk is attached, for that would go with it; HeldError while it is being made.
         """
 
     def ensure_disk(self, disk: str, size: int) -> DiskState:

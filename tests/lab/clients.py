@@ -5,7 +5,7 @@ import ssl
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -120,3 +120,11 @@ def client(esx: LabEsx) -> Iterator[Client]:
     finally:
         with suppress(vim.fault.NotAuthenticated, OSError):
             Disconnect(service)
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait until it holds; AssertionError when it does not come about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)

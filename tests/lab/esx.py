@@ -62,10 +62,14 @@ def built_simulator(cache: Path = ROOT / ".work" / "lab") -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """The calls since the last `hold` that change something, by their names; whether one of them is held."""
+    """The calls since the last `hold` that change something, by their names; whether one of them is held.
+
+    `leases` is how many are open now.
+    """
 
     names: tuple[str, ...]
     held: bool
+    leases: int
 
 
 class LabEsx:
@@ -191,7 +195,7 @@ class LabEsx:
     def calls(self) -> Calls:
         """What was called since `hold`, or since the start."""
         answer = self._switch("calls")
-        return Calls(tuple(answer["calls"] or ()), answer["held"])
+        return Calls(tuple(answer["calls"] or ()), answer["held"], answer["leases"])
 
     def report(self, machine: str, address: str) -> None:
         """Let the tools of a machine report an address; an empty one: let them fall silent."""

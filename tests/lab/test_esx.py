@@ -6,7 +6,6 @@ import http.client
 import os
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import pytest
 from pyVim.connect import SmartConnect
 from pyVmomi import vim, vmodl
 
-from tests.lab.clients import Client, client, make_vmdk
+from tests.lab.clients import Client, client, make_vmdk, wait_until
 from tests.lab.esx import LabEsx, esx_missing
 
 MIB = 1 << 20
@@ -84,13 +83,6 @@ def test_guestinfo_keeps_the_last_value_and_drops_empty_ones(there: Client, vmdk
         there.done(machine.ReconfigVM_Task(vim.vm.ConfigSpec(extraConfig=[option])))
         held = [each.value for each in machine.config.extraConfig if each.key == "guestinfo.word"]
         assert held == ([value] if value else [])
-
-
-def wait_until(condition, seconds: float = 10) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_lost_lease_takes_the_half_machine_with_it(there: Client, vmdk: Path) -> None:

@@ -20,7 +20,7 @@ from agent.targets.esx.place import Finder, require
 from agent.targets.esx.session import Session
 from agent.targets.esx.specs import changed, completed, hardware_spec
 from agent.targets.esx.upload import Lease
-from agent.targets.hypervisor import Blueprint, Hardware
+from agent.targets.hypervisor import Blueprint, Hardware, HeldError
 from agent.targets.vmdk import stream_optimized
 from bundle_format.errors import TargetError
 from bundle_format.parallel import Workers
@@ -153,7 +153,15 @@ class EsxHypervisor:
                 "it was not removed"
             )
         with self._session.errors(f"removing machine {found.name}"):
-            self._session.wait(managed.Destroy_Task(), f"removing machine {found.name}")
+            try:
+                self._session.wait_raw(managed.Destroy_Task())
+            except (vim.fault.TaskInProgress, vim.fault.MethodDisabled) as error:
+                raise HeldError(
+                    f"hypervisor {self.name}: machine {found.name} is held by another task; it was not removed",
+                    "An upload that was cut short ends by itself after some minutes: then try again.",
+                ) from error
+            except vmodl.fault.ManagedObjectNotFound:
+                return  # it went with the upload that held it
 
     def ensure_disk(self, disk: str, size: int) -> DiskState:
         """Make a data disk if its file is missing."""

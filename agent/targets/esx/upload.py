@@ -18,7 +18,7 @@ from bundle_format.progress import Task
 
 READY_SECONDS = 300
 BEAT_SECONDS = 10
-"""A lease that hears nothing for some minutes dies, and takes the half-made machine with it."""
+"""A lease that hears nothing for some minutes dies, and takes the half-made machine with it; this often it hears."""
 
 STILL_SECONDS = 120
 _PIECE = 1 << 20
@@ -31,6 +31,7 @@ class Lease:
         self._session = session
         self._lease = lease
         self._share = 0
+        self._pause: float = BEAT_SECONDS
         self._over = threading.Event()
         self._beat = threading.Thread(target=self._keep_alive, name="lease", daemon=True)
         self._done = False
@@ -43,6 +44,7 @@ class Lease:
             time.sleep(0.1)
         if state != "ready":
             raise self._lost("the lease was refused")
+        self._pause = min(BEAT_SECONDS, self._lease.info.leaseTimeout / 3)
         self._beat.start()
         return self
 
@@ -122,7 +124,7 @@ class Lease:
         return advance
 
     def _keep_alive(self) -> None:
-        while not self._over.wait(BEAT_SECONDS):
+        while not self._over.wait(self._pause):
             with suppress(Exception):  # what is wrong with the lease, the upload itself will tell
                 self._lease.Progress(self._share)
 

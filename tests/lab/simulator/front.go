@@ -17,6 +17,7 @@ import (
 
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
 )
 
 // Methods that our own objects answer. The simulator's code asserts the concrete types of its objects, so ours lie
@@ -39,7 +40,7 @@ var ours = map[string]struct {
 
 var (
 	bodyMethod = regexp.MustCompile(`Body[^>]*>\s*<(?:\w+:)?(\w+)`)
-	bodyThis   = regexp.MustCompile(`<(?:\w+:)?_this[^>]*\btype="(\w+)"`)
+	bodyThis   = regexp.MustCompile(`<(?:\w+:)?_this[^>]*\btype="(\w+)"[^>]*>([^<]*)<`)
 )
 
 // serve starts answering; the address that it took.
@@ -118,6 +119,10 @@ func (f *front) serveCall(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if at := bodyThis.FindSubmatchIndex(body); at != nil {
+		if changes(method) && leased(string(body[at[4]:at[5]])) {
+			answerFault(w, &types.TaskInProgress{})
+			return
+		}
 		if own, ok := ours[string(body[at[2]:at[3]])]; ok && has(own.methods, method) {
 			body = bytes.Join([][]byte{body[:at[2]], []byte(own.kind), body[at[3]:]}, nil)
 		}

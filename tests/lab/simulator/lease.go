@@ -35,8 +35,6 @@ type LabLease struct {
 	beat   time.Time
 }
 
-const leaseTimeout = 300 // seconds without a sign of life, as on an ESX
-
 var leases sync.Map // id in the URL -> *LabLease
 
 func (p *LabPool) ImportVApp(ctx *simulator.Context, req *types.ImportVApp) (res soap.HasFault) {
@@ -58,7 +56,8 @@ func (p *LabPool) ImportVApp(ctx *simulator.Context, req *types.ImportVApp) (res
 // open makes a lease known and ready after a moment.
 func open(ctx *simulator.Context, lease *LabLease) {
 	lease.files, lease.sums = map[string]string{}, map[string]types.HttpNfcLeaseManifestEntry{}
-	lease.State, lease.Info.LeaseTimeout, lease.beat = types.HttpNfcLeaseStateInitializing, leaseTimeout, time.Now()
+	lease.State, lease.beat = types.HttpNfcLeaseStateInitializing, time.Now()
+	lease.Info.LeaseTimeout = int32(leaseTime.Seconds())
 	for _, disk := range machineOf(lease.Info.Entity).disks() {
 		var at object.DatastorePath
 		at.FromString(diskFile(disk))
@@ -76,7 +75,33 @@ func open(ctx *simulator.Context, lease *LabLease) {
 	go func() {
 		time.Sleep(100 * time.Millisecond)
 		lease.become(types.HttpNfcLeaseStateReady, nil, "")
+		for !lease.over() {
+			if lease.silence() > *leaseTime {
+				lease.lost(&types.Timedout{}, "Operation timed out.")
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
 	}()
+}
+
+func (l *LabLease) silence() time.Duration {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return time.Since(l.beat)
+}
+
+// leased tells whether a lease holds a machine: nothing may change it then, as on an ESX.
+func leased(machine string) (holds bool) {
+	leases.Range(func(_, each interface{}) bool {
+		holds = each.(*LabLease).Info.Entity.Value == machine
+		return !holds
+	})
+	return holds
+}
+
+func openLeases() (count int) {
+	leases.Range(func(_, _ interface{}) bool { count++; return true })
+	return count
 }
 
 func (l *LabLease) become(state types.HttpNfcLeaseState, fault types.BaseMethodFault, text string) {

@@ -36,6 +36,7 @@ var (
 	version    = flag.String("api", "7.0.3.0", "version of the API that is offered")
 	idle       = flag.Duration("idle", 0, "sessions end when they were silent for so long; 0 never")
 	transfer   = flag.Duration("transfer-delay", 0, "delay of each uploaded MiB")
+	leaseTime  = flag.Duration("lease", 300*time.Second, "a lease that hears nothing for so long is lost")
 	guests     = flag.String("guests", "", "program that is the guest of each machine with power; none: power is book-keeping")
 	answers    = flag.String("answers", "", "without guests: the address that the tools of each machine report")
 	datastores several

@@ -70,7 +70,7 @@ func serveSwitches(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	_ = json.NewEncoder(w).Encode(map[string]interface{}{"calls": switches.calls, "held": switches.held})
+	_ = json.NewEncoder(w).Encode(map[string]interface{}{"calls": switches.calls, "held": switches.held, "leases": openLeases()})
 }
 
 // held counts a call that changes something. It may have to wait until its caller is gone: before it is done, or after.

@@ -35,7 +35,10 @@ func serveTransfer(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet && lease.export:
 		download(w, file)
 	case (r.Method == http.MethodPost || r.Method == http.MethodPut) && !lease.export:
-		if wait, _ := held("upload"); wait {
+		if wait, done := held("upload"); wait {
+			if done {
+				_ = upload(lease, name, file, r)
+			}
 			_, _ = io.Copy(io.Discard, r.Body)
 			<-r.Context().Done()
 			return
