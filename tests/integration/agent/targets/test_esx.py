@@ -16,7 +16,7 @@ from agent.labels import Labels
 from agent.targets import pin
 from agent.targets.esx.hypervisor import EsxHypervisor
 from agent.targets.esx.session import Session
-from agent.targets.hypervisor import Blueprint, Card, Hardware
+from agent.targets.hypervisor import Blueprint, Card, Hardware, HeldError
 from agent.targets.pin import fetch_certificate, thumbprint_of
 from bundle_format.errors import TargetError
 from bundle_format.progress import Silence
@@ -24,6 +24,7 @@ from bundle_format.release.model import MachineImage
 from bundle_format.store import Store
 from tests.contracts.boxes import OWNER, access_to, marks
 from tests.images import Shelf
+from tests.lab.clients import wait_until
 from tests.lab.esx import LabEsx, esx_missing
 
 MIB = 1 << 20
@@ -120,6 +121,42 @@ def test_threat_38_a_lease_that_is_lost_leaves_no_ghost(esx: LabEsx, closing: Ex
     assert names(hypervisor) == before
     assert list(tmp_path.iterdir()) == []
     hypervisor.remove_machine(hypervisor.create_machine(wanted, "lost", marks("lost"), shelf, Silence()))
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[LabEsx]:
+    """An ESX whose leases die within two seconds, and that takes its time with uploads."""
+    if why := esx_missing():
+        pytest.skip(why)
+    with LabEsx("-lease=2s", "-transfer-delay=1s", datastores={"fast": 1 << 40}, networks=["storage"]) as started:
+        yield started
+
+
+def test_an_upload_may_take_longer_than_a_lease_lives_unheard(
+    hasty: LabEsx, closing: ExitStack, tmp_path: Path
+) -> None:
+    hypervisor, shelf = opened(hasty, closing, tmp_path), Shelf()
+
+    hypervisor.create_machine(blueprint(shelf, os.urandom(4 * MIB)), "slow", marks("slow"), shelf, Silence())
+
+    assert "slow" in names(hypervisor)
+
+
+def test_a_draft_that_an_upload_holds_goes_once_its_lease_is_over(
+    hasty: LabEsx, closing: ExitStack, tmp_path: Path
+) -> None:
+    hypervisor = opened(hasty, closing, tmp_path)
+    lease = hypervisor._lease(blueprint(Shelf()), "held", marks("held"), MIB)  # as if its maker had been killed
+    assert hasty.calls().leases == 1
+
+    with pytest.raises(HeldError, match="machine held is held by another task"):
+        hypervisor.remove_machine("held")
+
+    wait_until(lambda: hasty.calls().leases == 0)
+    hypervisor.remove_machine("held")
+    assert "held" not in names(hypervisor)
+    with pytest.raises(TargetError):
+        lease.complete()
 
 
 def test_a_disk_that_is_not_what_was_signed_never_becomes_a_machine(
