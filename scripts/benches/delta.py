@@ -42,6 +42,7 @@ RIVALS = {
     },
 }
 FULL = "full bundle, from nothing"
+Write = Callable[[Path, int], None]
 
 DEFINITION = """project("system", version = "{version}")
 base = image("base", files = {{"/": unpack(file("base.tar"))}})
@@ -77,24 +78,28 @@ def measured(name: str, command: list[str | Path], size: Callable[[], int], fold
     )
     start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, command)], cwd=folder, check=True, capture_output=True, text=True
+        [sys.executable, "-c", program, *map(str, command)], cwd=folder, capture_output=True, text=True, check=False
     )
+    if done.returncode:
+        sys.exit(done.stderr)
     busy, memory = done.stdout.split()
     return Row(name, size(), time.perf_counter() - start, float(busy), int(memory) << 10)
 
 
 class Bench:
-    """Two releases, their bundles, and the layers that differ."""
+    """Two releases, their bundles, and the layers that differ; `write` makes a folder the project of one of them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, product: str, write: Write) -> None:
         self.folder = folder
-        self._floto("keygen", "system", "--no-passphrase")
+        self._product = product
+        self._write = write
+        self._floto("keygen", product, "--no-passphrase")
 
     def build(self, name: str, version: int, store: str, *options: str | Path) -> Row:
         """Build one release to `name`.floto with whatever the store has."""
-        self._write(version)
+        self._write(self.folder / "project", version)
         path = self.folder / f"{name}.floto"
-        command = [sys.executable, "-m", "builder.cli.main", "build", "project", "--key", "keys/system.key"]
+        command = [sys.executable, "-m", "builder.cli.main", "build", "project", "--key", f"keys/{self._product}.key"]
         command += ["--store", store, "--sequence", str(version), "--output", str(path), *map(str, options)]
         return measured(name, list(command), lambda: path.stat().st_size, self.folder)
 
@@ -104,27 +109,29 @@ class Bench:
         return open_bundle(self.folder / f"{name}.floto", trust_in(root))
 
     def layers(self, name: str) -> list[Path]:
-        """The raw layers of a bundle's image, base first."""
+        """The raw layers of a bundle's images, base first."""
         paths = []
         with self.opened(name) as bundle:
-            for layer in bundle.release.images["app"].layers:
+            images = bundle.release.images
+            for layer in (layer for image in sorted(images) for layer in images[image].layers):
                 paths.append(self.folder / f"{hex_of(layer)}.tar")
                 if not paths[-1].exists():
                     with bundle.open_blob(layer) as stream, paths[-1].open("wb") as file:
                         shutil.copyfileobj(stream, file, 1 << 20)
         return paths
 
-    def _write(self, version: int) -> None:
-        project = self.folder / "project"
-        (project / "app").mkdir(parents=True, exist_ok=True)
-        (project / "site.star").write_text(DEFINITION.format(version=version), encoding="utf-8")
-        shutil.copyfile(base_of(version), project / "base.tar")
-        if not (project / "java.tar").exists():
-            subprocess.run(["tar", "--sort=name", "-C", "/", "-cf", project / "java.tar", JDK], check=True)
-        write_jar(project / "app" / "system.jar", version)
-
     def _floto(self, *words: str) -> None:
         subprocess.run([sys.executable, "-m", "builder.cli.main", *words], cwd=self.folder, check=True, stdout=2)
+
+
+def write_system(project: Path, version: int) -> None:
+    """One image on a JDK on Debian, all of them files."""
+    (project / "app").mkdir(parents=True, exist_ok=True)
+    (project / "site.star").write_text(DEFINITION.format(version=version), encoding="utf-8")
+    shutil.copyfile(base_of(version), project / "base.tar")
+    if not (project / "java.tar").exists():
+        subprocess.run(["tar", "--sort=name", "-C", "/", "-cf", project / "java.tar", JDK], check=True)
+    write_jar(project / "app" / "system.jar", version)
 
 
 def base_of(version: int) -> Path:
@@ -136,7 +143,7 @@ def base_of(version: int) -> Path:
             packages = "--include=ca-certificates,curl,openssl,perl"
             subprocess.run(["debootstrap", "--variant=minbase", packages, "bookworm", root], check=True, stdout=2)
             _tar(root, paths[0])
-            _upgrade(root)
+            upgrade(root, "apt-get -qq update && apt-get -qq -y upgrade")
             _tar(root, paths[1])
     return paths[version - 1]
 
@@ -150,7 +157,8 @@ def _tar(root: Path, path: Path) -> None:
     beside.replace(path)
 
 
-def _upgrade(root: Path) -> None:
+def upgrade(root: Path, command: str) -> None:
+    """Run a command of shell in a root file system whose apt knows the security suite."""
     places = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("debian*"))]
     sources = [path for path in places if path.is_file() and "-security" in path.read_text("utf-8")]
     if not sources:
@@ -158,8 +166,8 @@ def _upgrade(root: Path) -> None:
     for source in sources:
         shutil.copyfile(source, root / "etc/apt/sources.list.d" / f"bench-{source.name}")
     shutil.copyfile("/etc/resolv.conf", root / "etc/resolv.conf")
-    upgrade = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y upgrade"
-    subprocess.run(["chroot", root, "sh", "-c", upgrade], check=True, stdout=2)
+    quiet = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["chroot", root, "sh", "-c", command], env=quiet, check=True, stdout=2)
     for source in sources:
         (root / "etc/apt/sources.list.d" / f"bench-{source.name}").unlink()
     (root / "etc/resolv.conf").unlink()
@@ -206,7 +214,7 @@ def _prove(bench: Bench) -> None:
 def rows_of_rivals(bench: Bench) -> Iterator[Row]:
     """The same layers that differ, each against the one in its place."""
     layers = zip(bench.layers("release 1"), bench.layers(FULL), strict=True)
-    pairs = [(old, new) for old, new in layers if old != new]
+    pairs = dict.fromkeys((old, new) for old, new in layers if old != new)
     for name, command in RIVALS.items():
         yield _sum(name, [_patch(bench, name, command, *pair) for pair in pairs])
     yield _sum("casync", [_casync(bench, *pair) for pair in pairs])
@@ -239,20 +247,15 @@ def _sum(name: str, rows: list[Row]) -> Row:
     return Row(name, sum(row.size for row in rows), seconds, busy, max(row.memory for row in rows))
 
 
-def main() -> None:
+def compare(bench: Bench) -> None:
     """Print a row for each method as soon as it is known, then what was asked for."""
-    os.environ["PYTHONPATH"] = str(ROOT)
-    os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
-    BASES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="floto-bench-", dir="/var/tmp") as folder:
-        bench = Bench(Path(folder))
-        ours, rivals = [], []
-        for row in rows_of_floto(bench):
-            print(row, flush=True)
-            ours.append(row)
-        for row in rows_of_rivals(bench):
-            print(row, flush=True)
-            rivals.append(row)
+    ours, rivals = [], []
+    for row in rows_of_floto(bench):
+        print(row, flush=True)
+        ours.append(row)
+    for row in rows_of_rivals(bench):
+        print(row, flush=True)
+        rivals.append(row)
     full, _, patched = ours
     best = min(rivals, key=lambda row: row.size)
     judge(f"patches / {best.name}", patched.size / best.size, 1.2)
@@ -266,5 +269,14 @@ def judge(name: str, ratio: float, target: float) -> None:
     print(f"{name:<44} {ratio:9.2f} (at most {target:.2f}) {'reached' if ratio <= target else 'NOT REACHED'}")
 
 
+def main(product: str, write: Write) -> None:
+    """Compare what is made of two releases, in a folder that goes with it."""
+    os.environ["PYTHONPATH"] = str(ROOT)
+    os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
+    BASES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="floto-bench-", dir="/var/tmp") as folder:
+        compare(Bench(Path(folder), product, write))
+
+
 if __name__ == "__main__":
-    main()
+    main("system", write_system)
