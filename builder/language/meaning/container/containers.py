@@ -34,8 +34,18 @@ def read_task(call: Call, spot: Spot) -> dict[str, Any]:
     bound = bind(words()["task"], call.given, call.named, spot)
     own = read_fields(_TASK, {name: value for name, value in bound.items() if name in _TASK}, spot)
     schedule = {name: own.pop(name) for name in ("before", "after") if name in own}
+    _check_way_back(bound, spot)
     container = _container({name: value for name, value in bound.items() if name not in _TASK}, spot)
     return own | {"container": container | {"restart": "no"}, "schedule": schedule}
+
+
+def _check_way_back(bound: dict[str, Any], spot: Spot) -> None:
+    """Either a task can be undone or it says what is saved before it, so that neither is promised in vain."""
+    backup = bool(bound.get("backup"))
+    if not bound.get("reversible", True) and not backup:
+        spot.at("reversible").wrong("what it changes would be lost on the way back: name the volumes, backup = [...]")
+    elif bound.get("reversible", True) and backup:
+        spot.at("backup").wrong("is taken only where reversible = False")
 
 
 def _container(bound: dict[str, Any], spot: Spot) -> dict[str, Any]:
