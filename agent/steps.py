@@ -16,6 +16,7 @@ from agent.machines.actions import (
     MachineAction,
     MakeDisk,
     ReplaceMachine,
+    TakeSnapshot,
 )
 from agent.swarm.actions import CreateService, DraftService, PushImages, RemoveService, UpdateService
 from bundle_format.release.model import DigestText
@@ -219,6 +220,7 @@ Action = Annotated[
     | ReplaceMachine
     | ChangeMachine
     | DiscardMachine
+    | TakeSnapshot
     | PushImages
     | DraftService
     | CreateService
@@ -274,7 +276,7 @@ def phase_of(action: Action) -> Phase:
             return Phase.LOAD
         case DoHostStep() | CreateNetwork() | CreateVolume() | Draft() | DraftService() | Discard():
             return Phase.PREPARE
-        case MakeDisk() | DraftMachine() | DiscardMachine():
+        case MakeDisk() | DraftMachine() | DiscardMachine() | TakeSnapshot():
             return Phase.PREPARE
         case CreateMachine() | ReplaceMachine() | ChangeMachine() | CreateService() | UpdateService() | RemoveService():
             return Phase.SWITCH

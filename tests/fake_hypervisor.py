@@ -4,6 +4,7 @@ A FakeBox is the hypervisor itself: it survives the agent. A FakeHypervisor is o
 called before, amid and after each effect, as that of a FakeEngine.
 """
 
+import copy
 import itertools
 import json
 from base64 import b64decode
@@ -47,7 +48,16 @@ class FakeMachine:
     power: Power = "off"
     since: float = 0.0
     daemon: FakeDaemon | None = None
-    snapshots: dict[str, Hardware] = field(default_factory=dict)
+    snapshots: dict[str, "FakeSnapshot"] = field(default_factory=dict)
+
+
+@dataclass
+class FakeSnapshot:
+    """What a machine had, and an engine whose root was on the machine's own disk."""
+
+    hardware: Hardware
+    labels: Labels | None
+    daemon: FakeDaemon | None = None
 
 
 class FakeBox:
@@ -106,6 +116,17 @@ class FakeBox:
         daemon = self._daemon(machine)
         if not daemon.up:
             daemon.boot()
+
+    def snapshot(self, machine: FakeMachine) -> FakeSnapshot:
+        """A machine as it is, its data disks left out."""
+        daemon = None if self.engine_on_disk else self.copied(machine.daemon)
+        if daemon and daemon.up:
+            daemon.crash()
+        return FakeSnapshot(machine.hardware, machine.labels, daemon)
+
+    def copied(self, daemon: FakeDaemon | None) -> FakeDaemon | None:
+        """An engine with all that it holds, on the same clock."""
+        return copy.deepcopy(daemon, {id(self.clock): self.clock})
 
     def _daemon(self, machine: FakeMachine) -> FakeDaemon:
         file = self.files.get(machine.disks[0]) if self.engine_on_disk and machine.disks else None
@@ -256,14 +277,15 @@ class FakeHypervisor:
     def take_snapshot(self, machine: str, snapshot: str) -> None:
         with self._effect("take_snapshot", machine):
             found = self._own(machine)
-            found.snapshots.setdefault(snapshot, found.hardware)
+            found.snapshots.setdefault(snapshot, self._box.snapshot(found))
 
     def revert(self, machine: str, snapshot: str) -> None:
         with self._effect("revert", machine):
             found = self._resting(machine)
             if snapshot not in found.snapshots:
                 raise TargetError(f"{self.name}: machine {found.name} has no snapshot {snapshot}")
-            found.hardware = found.snapshots[snapshot]
+            kept = found.snapshots[snapshot]
+            found.hardware, found.labels, found.daemon = kept.hardware, kept.labels, self._box.copied(kept.daemon)
 
     def drop_snapshot(self, machine: str, snapshot: str) -> None:
         with self._effect("drop_snapshot", machine):

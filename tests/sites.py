@@ -1,6 +1,6 @@
 """A site of engines in memory with a product on it, for tests that plan and apply without a real engine."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -154,13 +154,14 @@ class FakeSite:
                 stage=lambda: None,
             )
 
-    def resume(self, hook: Hook | None = None, *, back: bool = False) -> Receipt | None:
+    def resume(self, hook: Hook | None = None, *, back: bool = False, revert: Collection[str] = ()) -> Receipt | None:
         return settle(
             self.folder,
             lambda undertaking: self.means(undertaking, hook),
             self.conduct,
             self.remembered.append,
             back=back,
+            revert=revert,
         )
 
     @contextmanager

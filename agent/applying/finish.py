@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 from agent.applying.journal import Course
-from agent.applying.machines import discard
+from agent.applying.machines import discard, drop_snapshot
 from agent.applying.means import Means
 from agent.folder import Folder
 from agent.history import Backup, History, Outcome, Receipt, Undertaking, read_history
-from agent.machines.actions import ReplaceMachine
+from agent.machines.actions import ReplaceMachine, TakeSnapshot
 from agent.steps import BackUp, Draft, Remove, Replace, RunTask, Standing, aside_name, draft_name
 from agent.swarm.actions import DraftService, RemoveService
 from bundle_format.digest import Digest, parse_digest
@@ -79,6 +79,9 @@ def _remove_set_aside(undertaking: Undertaking, means: Means) -> None:
         action = step.action
         if isinstance(action, ReplaceMachine):
             discard(means.hypervisor(action.hypervisor), aside_name(action.machine), means)
+            continue
+        if isinstance(action, TakeSnapshot):
+            drop_snapshot(action, means)
             continue
         match action:
             case Replace(standing=standing) | Remove(standing=standing) | RunTask(standing=Standing() as standing):

@@ -16,6 +16,7 @@ from agent.machines.actions import (
     Placing,
     ReplaceMachine,
     StandingMachine,
+    TakeSnapshot,
 )
 from agent.machines.spec import blueprint_of, machine_labels
 from agent.machines.state import DiskState, KnownDisk, MachineState
@@ -27,7 +28,7 @@ from bundle_format.release.deployment import Deployment
 HELD_SECONDS = 360
 """For how long an upload that was cut short may hold its machine: an ESX waits 5 minutes for a sign of life."""
 
-MachineReadying = MakeDisk | DraftMachine | DiscardMachine
+MachineReadying = MakeDisk | DraftMachine | DiscardMachine | TakeSnapshot
 
 
 def make_machine_ready(action: MachineReadying, means: Means, deployment: Deployment) -> None:
@@ -43,6 +44,8 @@ def make_machine_ready(action: MachineReadying, means: Means, deployment: Deploy
             hypervisor.create_machine(blueprint, draft_name(name), labels, means.store, means.progress)
         case DiscardMachine(machine=name):
             discard(hypervisor, name, means)
+        case TakeSnapshot(machine=name):
+            hypervisor.take_snapshot(name, _snapshot(means))
         case _:
             assert_never(action)
 
@@ -106,6 +109,26 @@ def withdraw_machine(action: Placing | DraftMachine, means: Means) -> bool:
         case _:
             assert_never(action)
     return True
+
+
+def set_machine_back(action: TakeSnapshot, means: Means) -> None:
+    """Make a machine what it was before the update, but for its data disks, and wait until its engine answers.
+
+    What was written to its own disk since then is lost: only a person decides that.
+    """
+    hypervisor = means.hypervisor(action.hypervisor)
+    means.forget_engine(action.host)
+    hypervisor.stop(action.machine, GRACE, hard=action.hard)
+    hypervisor.revert(action.machine, _snapshot(means))
+    hypervisor.start(action.machine)
+    await_engine(action.host, hypervisor, action.machine, means)
+
+
+def drop_snapshot(action: TakeSnapshot, means: Means) -> None:
+    """Forget what an update kept of a machine; the machine stays as it is."""
+    hypervisor = means.hypervisor(action.hypervisor)
+    if hypervisor.inspect(action.machine):
+        hypervisor.drop_snapshot(action.machine, _snapshot(means))
 
 
 def discard(hypervisor: Hypervisor, name: str, means: Means) -> None:
@@ -203,6 +226,10 @@ def _disks_differ(action: Placing, hypervisor: Hypervisor, found: MachineState) 
     sizes = {disk.path: disk.size for disk in found.data_disks}
     wanted = zip(action.disks, action.sizes, strict=True)
     return any(name not in disks or sizes.get(disks[name].path, 0) < size for name, size in wanted)
+
+
+def _snapshot(means: Means) -> str:
+    return f"floto-{means.transaction}"
 
 
 def _there(hypervisor: Hypervisor, machine: str) -> MachineState:

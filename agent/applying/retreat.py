@@ -10,12 +10,12 @@ from contextlib import suppress
 
 from agent.applying.health import await_health, await_service
 from agent.applying.journal import Course, Journal, Restored
-from agent.applying.machines import withdraw_machine
+from agent.applying.machines import drop_snapshot, withdraw_machine
 from agent.applying.means import Means
 from agent.applying.ready import undo_host_step
 from agent.applying.runner import told
 from agent.applying.switch import restore
-from agent.machines.actions import DraftMachine, Placing
+from agent.machines.actions import DraftMachine, Placing, TakeSnapshot
 from agent.steps import (
     Action,
     BackUp,
@@ -82,6 +82,7 @@ def retreat(journal: Journal, means: Means, only: Collection[int] | None = None)
     sweep(lambda _, action, engine: _start_again(action, engine), begun)
     sweep(lambda _, action, engine: _await_old(action, engine, means), begun)
     sweep_hosts(lambda _, action, engine: _forget(action, engine, means))
+    _drop_snapshots([action for _, action in all_begun], means, faults)
     if faults:
         raise _stuck(course, faults)
 
@@ -106,6 +107,16 @@ def _withdraw_machines(actions: Sequence[Action], means: Means, faults: dict[str
         for done in [pool.submit(withdraw, host) for host in by_host]:
             done.result()
     return gone
+
+
+def _drop_snapshots(actions: Sequence[Action], means: Means, faults: dict[str, FlotoError]) -> None:
+    """Forget what was kept of machines on which all is as before; where it is not, a person may want to go back."""
+    for action in actions:
+        if isinstance(action, TakeSnapshot) and action.host not in faults:
+            try:
+                drop_snapshot(action, means)
+            except FlotoError as error:
+                faults[action.host] = error
 
 
 def _withdraw(action: Action, engine: Engine, means: Means, result: str) -> None:
@@ -218,7 +229,13 @@ def _stuck(course: Course, faults: dict[str, FlotoError]) -> NeedsPersonError:
         if step.action.host in faults
         for standing in _set_aside_by(step.action)
     ]
+    snapshots = [
+        f" As the last resort its machine goes back to before the update: floto-agent abort --revert {action.host}"
+        for action in (step.action for step in undertaking.plan.steps)
+        if isinstance(action, TakeSnapshot) and action.host in faults
+    ]
     return NeedsPersonError(
         "the change could not be taken back everywhere:\n  " + "\n  ".join([*lines, *kept]),
-        "No volume and no container that ran before was removed. Mend the cause, then: floto-agent resume",
+        "No volume and no container that ran before was removed. Mend the cause, then: floto-agent resume"
+        + "".join(snapshots),
     )

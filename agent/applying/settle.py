@@ -1,6 +1,6 @@
 """Ending what was interrupted, by the table of APPLY: finish, go forward once, or take back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import Literal
 
@@ -21,11 +21,19 @@ Equip = Callable[[Undertaking], AbstractContextManager[Means]]
 """Opens the engines of an undertaking; those that do not answer are left out."""
 
 
-def settle(folder: Folder, equip: Equip, conduct: Conduct, remember: Remember, *, back: bool = False) -> Receipt | None:
+def settle(
+    folder: Folder,
+    equip: Equip,
+    conduct: Conduct,
+    remember: Remember,
+    *,
+    back: bool = False,
+    revert: Collection[str] = (),
+) -> Receipt | None:
     """End an undertaking that was interrupted; None if there is none.
 
-    `back`: a person asks to take it back whatever its phase, and however often that was tried. RolledBackError and
-    NeedsPersonError as for `Transaction.go`.
+    `back`: a person asks to take it back whatever its phase, and however often that was tried; `revert` names hosts
+    whose machines go back to their snapshots before. RolledBackError and NeedsPersonError as for `Transaction.go`.
     """
     journal = open_journal(folder.journal)
     if journal is None or journal.course.outcome is not None:
@@ -42,7 +50,7 @@ def settle(folder: Folder, equip: Equip, conduct: Conduct, remember: Remember, *
             case "forward":
                 return transaction.go_on()
             case "back":
-                return transaction.give_up()
+                return transaction.give_up(revert)
 
 
 def way_of(course: Course, *, back: bool = False) -> Way:

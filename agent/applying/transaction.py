@@ -1,12 +1,13 @@
 """One apply, phase by phase, from its first journal record to its receipt (APPLY)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
 from agent.applying.finish import receipt_of, tidy
 from agent.applying.health import check_service_still_well, check_still_well
 from agent.applying.journal import Closed, Entered, Failed, Journal, Retreated
+from agent.applying.machines import set_machine_back
 from agent.applying.means import Means
 from agent.applying.ready import Readying, make_ready
 from agent.applying.retreat import retreat
@@ -14,6 +15,7 @@ from agent.applying.runner import StepsFailedError, run_steps, told
 from agent.applying.switch import ONCE, switch
 from agent.folder import Folder
 from agent.history import Outcome, Receipt, Source, keep_receipt
+from agent.machines.actions import TakeSnapshot
 from agent.steps import Action, Create, Phase, Replace, Restart, Start, Step, Update
 from agent.swarm.actions import CreateService, UpdateService
 from bundle_format.errors import FlotoError, LockedError, NeedsPersonError, PreflightError, RolledBackError
@@ -72,9 +74,15 @@ class Transaction:
             raise
         return self.finish()
 
-    def give_up(self) -> Receipt:
-        """Take everything back; NeedsPersonError when that fails."""
+    def give_up(self, revert: Collection[str] = ()) -> Receipt:
+        """Take everything back; NeedsPersonError when that fails.
+
+        `revert`: hosts whose machines a person wants set back to their snapshots before.
+        """
         self._note(Retreated())
+        for step in self._undertaking.plan.steps:
+            if isinstance(step.action, TakeSnapshot) and step.action.host in revert:
+                set_machine_back(step.action, self._means)
         retreat(self._journal, self._means)
         receipt = self._receipt("taken back")
         keep_receipt(self._folder, receipt)

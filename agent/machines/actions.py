@@ -103,5 +103,15 @@ class DiscardMachine(Value):
     machine: str
 
 
-MachineAction = MakeDisk | DraftMachine | CreateMachine | ReplaceMachine | ChangeMachine | DiscardMachine
+class TakeSnapshot(Value):
+    """Keep a machine as it is, without its data disks, until all is well or taken back; `hard`: as with the others."""
+
+    kind: Literal["snapshot"] = "snapshot"
+    host: str
+    hypervisor: str
+    machine: str
+    hard: bool = False
+
+
+MachineAction = MakeDisk | DraftMachine | CreateMachine | ReplaceMachine | ChangeMachine | DiscardMachine | TakeSnapshot
 Placing = CreateMachine | ReplaceMachine | ChangeMachine

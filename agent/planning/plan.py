@@ -13,7 +13,7 @@ from agent.planning.machines import after_machines, machine_entries, waking_entr
 from agent.planning.obstacles import obstacles
 from agent.planning.order import Entry, circle, ordered
 from agent.planning.removals import leftover_entries, removal_entries
-from agent.planning.safety import backup_entries, restore_entries
+from agent.planning.safety import backup_entries, restore_entries, with_snapshots
 from agent.planning.swarm.services import push_entries, service_entries, service_removals
 from agent.planning.ties import tied
 from agent.planning.view import View, Wishes
@@ -38,7 +38,7 @@ def make_plan(
     before = with_adopted(View(deployment, state, history or History(), wishes or Wishes(), sizes or {}))
     machines = dict(machine_entries(before))
     view = replace(before, state=with_machines(state, machines))
-    entries = after_machines(_entries(view, machines))
+    entries = with_snapshots(view, after_machines(_entries(view, machines)))
     hindered = (*machine_obstacles(before, entries), *obstacles(view, entries))
     try:
         return Plan(steps=ordered(entries), notices=tuple(_notices(view)), obstacles=hindered)

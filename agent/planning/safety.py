@@ -1,12 +1,17 @@
-"""Backups of volumes before what cannot be undone otherwise, and their way back."""
+"""What is kept before something that cannot be undone otherwise: backups of volumes, snapshots of machines."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
+from agent.machines.actions import Placing, TakeSnapshot
+from agent.planning.machines import managed
 from agent.planning.order import Entry
 from agent.planning.view import View, as_standing
-from agent.steps import BackUp, Restore, RunTask, Start
+from agent.steps import BackUp, Create, DoHostStep, Phase, Remove, Replace, Restore, RunTask, Start
+from agent.swarm.actions import CreateService, RemoveService, UpdateService
 
 BACKUP_SECONDS = 10
+_RISKY = (DoHostStep, Create, Replace, Remove, RunTask, Restore, CreateService, UpdateService, RemoveService)
 
 
 def backup_entries(view: View, entries: Mapping[str, Entry]) -> Iterator[tuple[str, Entry]]:
@@ -44,6 +49,33 @@ def restore_entries(view: View, entries: Mapping[str, Entry]) -> Iterator[tuple[
                     deadline=container.health_deadline,
                 )
                 yield f"switch/{found.name}", Entry(start, (f"stopped to set back volume {backup.volume}",), seconds=2)
+
+
+def with_snapshots(view: View, entries: Mapping[str, Entry]) -> dict[str, Entry]:
+    """The entries, and before all others of a host the snapshot of its machine that its definition asks for.
+
+    A machine that is made anew or changed has none: what was before comes back by itself.
+    """
+    placed = {entry.action.host for entry in entries.values() if isinstance(entry.action, Placing)}
+    risky = {entry.action.host for entry in entries.values() if isinstance(entry.action, _RISKY)}
+    taken = {}
+    for host, machine, hypervisor in managed(view.deployment, view.state):
+        if machine.snapshot and host in risky - placed and view.chosen_host(host):
+            action = TakeSnapshot(
+                host=host,
+                hypervisor=hypervisor.name,
+                machine=hypervisor.machine_name(host),
+                hard=machine.power_off == "hard",
+            )
+            why = ("kept until all is well", *(["data disks are left out"] if machine.disks else []))
+            taken[host] = Entry(action, why, seconds=2)
+
+    def behind(entry: Entry) -> Entry:
+        waits = entry.action.host in taken and entry.phase is Phase.PREPARE
+        return replace(entry, needs=entry.needs | {f"snapshot/{entry.action.host}"}) if waits else entry
+
+    later = {key: behind(entry) for key, entry in entries.items()}
+    return {**{f"snapshot/{host}": entry for host, entry in taken.items()}, **later}
 
 
 def _backup(view: View, host: str, volume: str, why: str) -> tuple[str, Entry]:

@@ -38,6 +38,7 @@ _VERBS = {
     "replace-machine": "replace machine",
     "change-machine": "change machine",
     "discard-machine": "discard machine",
+    "snapshot": "take a snapshot of machine",
     "push": "push",
     "create service": "create service",
     "update service": "update service",

@@ -3,7 +3,7 @@
 import secrets
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from agent.applying.apply import apply, undertaking_of
@@ -45,8 +45,10 @@ def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
         terminal.warn(f"{error.message}\ngoing on with what you asked for now")
 
 
-def settle_now(site: Site, arguments: Namespace, terminal: Terminal, *, back: bool = False) -> Receipt | None:
-    """End what an interrupted agent has left, and say how; None where there was nothing."""
+def settle_now(
+    site: Site, arguments: Namespace, terminal: Terminal, *, back: bool = False, revert: Collection[str] = ()
+) -> Receipt | None:
+    """End what an interrupted agent has left, and say how; None where there was nothing. `revert` as for `settle`."""
     course = read_course(site.folder.journal)
     if course is None or course.outcome is not None:
         return None
@@ -77,7 +79,8 @@ def settle_now(site: Site, arguments: Namespace, terminal: Terminal, *, back: bo
                     else None,
                 )
 
-        receipt = settle(site.folder, equip, _conduct(arguments), _remember(site, course.undertaking), back=back)
+        remember = _remember(site, course.undertaking)
+        receipt = settle(site.folder, equip, _conduct(arguments), remember, back=back, revert=revert)
     if receipt:
         end = "taken back: what ran before runs" if receipt.outcome == "taken back" else "brought to its end"
         terminal.warn(f"{told} was {end}")

@@ -13,6 +13,8 @@ from agent.targets.esx.session import Session
 from bundle_format.errors import TargetError
 
 _CONTROLLERS_OWN = 7
+_MODE = "independent_persistent"
+"""Snapshots leave such a disk out."""
 
 
 class Disks:
@@ -76,6 +78,17 @@ class Disks:
             task = manager.DeleteVirtualDisk_Task(path, self._place.datacenter)
             self._session.wait(task, f"removing data disk {path}")
 
+    def require_independent(self, managed: Any, machine: MachineState) -> None:
+        """TargetError if a snapshot of the machine would take a data disk along, whose data going back would undo."""
+        kept = {disk.path for disk in machine.data_disks}
+        for disk in disks_of(managed.config.hardware):
+            if disk.backing.fileName in kept and disk.backing.diskMode != _MODE:
+                raise TargetError(
+                    f"hypervisor {self._session.name}: data disk {disk.backing.fileName} of machine {machine.name} was "
+                    f"set to {disk.backing.diskMode} by hand; no snapshot was taken, for it would take the disk along",
+                    "Set its mode to independent, persistent on the hypervisor.",
+                )
+
     def attachment(self, managed: Any, paths: Sequence[str]) -> Any:
         """The change that gives a machine these disks, all or none; snapshots of it leave them out."""
         hardware = managed.config.hardware
@@ -86,7 +99,7 @@ class Disks:
         changes = []
         for number, path in enumerate(paths):
             backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(
-                fileName=path, diskMode="independent_persistent", datastore=self._place.disk_datastore
+                fileName=path, diskMode=_MODE, datastore=self._place.disk_datastore
             )
             disk = vim.vm.device.VirtualDisk(
                 key=-1 - number, controllerKey=controller, unitNumber=next(places), backing=backing

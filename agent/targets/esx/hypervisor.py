@@ -206,6 +206,7 @@ class EsxHypervisor:
         """Keep a machine as it is."""
         managed, found = self._own(machine)
         if snapshot not in found.snapshots:
+            self._disks.require_independent(managed, found)
             with self._session.errors(f"a snapshot of machine {found.name}"):
                 task = managed.CreateSnapshot_Task(snapshot, "by floto-agent", False, False)
                 self._session.wait(task, f"a snapshot of machine {found.name}")

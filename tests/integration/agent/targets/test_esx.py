@@ -11,10 +11,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from pyVmomi import vim
 
 from agent.labels import Labels
 from agent.targets import pin
 from agent.targets.esx.hypervisor import EsxHypervisor
+from agent.targets.esx.reading import disks_of
 from agent.targets.esx.session import Session
 from agent.targets.hypervisor import Blueprint, Card, Hardware, HeldError
 from agent.targets.pin import fetch_certificate, thumbprint_of
@@ -24,7 +26,7 @@ from bundle_format.release.model import MachineImage
 from bundle_format.store import Store
 from tests.contracts.boxes import OWNER, access_to, marks
 from tests.images import Shelf
-from tests.lab.clients import wait_until
+from tests.lab.clients import client, wait_until
 from tests.lab.esx import LabEsx, esx_missing
 
 MIB = 1 << 20
@@ -197,6 +199,32 @@ def test_a_fault_of_a_task_reaches_the_person_with_its_remedy(esx: LabEsx, closi
         hypervisor.start(number)
 
     assert "Free space on the datastore" in failed.value.hint
+    hypervisor.remove_machine(number)
+
+
+def test_no_snapshot_takes_a_data_disk_along(esx: LabEsx, closing: ExitStack, tmp_path: Path) -> None:
+    hypervisor = opened(esx, closing, tmp_path)
+    number, disk = make(hypervisor, Shelf(), "careful"), hypervisor.ensure_disk("careful-data", 8 * MIB)
+    hypervisor.attach(number, [disk.path])
+    content = esx.file(disk.path).with_name("careful-data-flat.vmdk")
+    content.write_bytes(b"before".ljust(8 * MIB, b"\0"))
+    hypervisor.take_snapshot(number, "update")
+    content.write_bytes(b"since".ljust(8 * MIB, b"\0"))
+
+    hypervisor.revert(number, "update")
+
+    assert content.read_bytes().startswith(b"since")
+    hypervisor.drop_snapshot(number, "update")
+    with client(esx) as there:
+        machine = vim.VirtualMachine(number, there.service._stub)
+        held = next(one for one in disks_of(machine.config.hardware) if one.backing.fileName == disk.path)
+        held.backing.diskMode = "persistent"
+        change = vim.vm.device.VirtualDeviceSpec(operation="edit", device=held)
+        there.done(machine.ReconfigVM_Task(vim.vm.ConfigSpec(deviceChange=[change])))
+    with pytest.raises(TargetError, match="was set to persistent by hand"):
+        hypervisor.take_snapshot(number, "update")
+    hypervisor.detach(number, [disk.path])
+    hypervisor.remove_disk(disk.path)
     hypervisor.remove_machine(number)
 
 

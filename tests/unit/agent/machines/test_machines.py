@@ -276,7 +276,7 @@ def test_the_status_tells_of_machines_and_their_drift(here: MachineSite) -> None
         update={"undertaking": current.undertaking.model_copy(update={"hypervisors": {"default": access}})}
     )
     [machine] = here.box.machines.values()
-    machine.snapshots["before"] = machine.hardware
+    machine.snapshots["before"] = here.box.snapshot(machine)
 
     def told() -> str:
         state = here.site.observe(release)

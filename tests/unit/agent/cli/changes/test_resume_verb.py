@@ -43,3 +43,16 @@ def test_where_nothing_was_interrupted_nothing_is_wrong(tmp_path: Path) -> None:
     journal = begin_journal(site.folder.journal, site.undertaking(deployment, site.plan(deployment)))
     journal.write(Closed(outcome="taken back"))
     assert run(site, "resume") == run(site, "abort", "--yes") == ExitCode.DONE
+
+
+def test_no_machine_goes_back_to_a_snapshot_that_was_never_taken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = FakeSite(tmp_path)
+    deployment = site.deployment(images={"web": site.image("web")}, containers={"web": {}})
+    journal = begin_journal(site.folder.journal, site.undertaking(deployment, site.plan(deployment)))
+    journal.write(Entered(phase=Phase.SWITCH, at=0))
+
+    assert run(site, "abort", "--yes", "--revert", "one") == ExitCode.USAGE
+
+    assert "no snapshot was taken before the update on one; nothing was changed" in capsys.readouterr().err
