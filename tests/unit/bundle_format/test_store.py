@@ -154,12 +154,23 @@ def test_frames_travel_from_store_to_store(store: Store, tmp_path: Path) -> None
     assert site.codec(digest) == CODEC
 
 
-def test_frames_of_another_blob_are_refused(store: Store, tmp_path: Path) -> None:
+def test_frames_of_another_size_are_refused(store: Store, tmp_path: Path) -> None:
     digest = store.add_bytes(b"content").digest
     site = Store(tmp_path / "site")
     with store.blob(digest) as blob, pytest.raises(DamageError):
-        site.add_frames(Blob(digest_of(b"other"), 7), blob.packed(), CODEC)
+        site.add_frames(Blob(digest, 8), blob.packed(), CODEC)
     assert list(site) == []
+
+
+def test_frames_of_another_blob_are_never_taken_for_it(store: Store, tmp_path: Path) -> None:
+    digest, other = store.add_bytes(b"content").digest, digest_of(b"another")
+    site = Store(tmp_path / "site")
+    with store.blob(digest) as blob:
+        site.add_frames(Blob(other, 7), blob.packed(), CODEC)
+    with pytest.raises(DamageError, match="does not have the content that its name promises"):
+        site.read_bytes(other)
+    with pytest.raises(DamageError), site.open(other) as stream:
+        stream.read(1)
 
 
 def test_many_writers_of_the_same_blobs(store: Store) -> None:
