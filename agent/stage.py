@@ -21,7 +21,7 @@ def lacking(bundle: Bundle, store: Store, wanted: Collection[Digest]) -> tuple[D
             counted_on[digest] = None
         elif entry.base is not None and digest not in store:
             counted_on[entry.base] = None
-    return tuple(digest for digest in counted_on if not _is_whole(store, digest))
+    return tuple(digest for digest in counted_on if not store.is_whole(digest))
 
 
 def require(bundle: Bundle, store: Store, wanted: Collection[Digest]) -> None:
@@ -45,13 +45,11 @@ def read_blob(bundle: Bundle, store: Store, digest: Digest) -> bytes:
 
 
 def stage(bundle: Bundle, store: Store, wanted: Collection[Digest], progress: Progress) -> None:
-    """Copy what the store lacks, or rebuild it from a patch, in the order of the bundle.
+    """Copy what the store lacks, or rebuild it from a patch, in the order of the bundle; `require` was asked before.
 
-    What is whole already is not read again, so an interrupted stage goes on where it was. MissingError as `require`
-    tells, before anything is written; DamageError when a byte of the bundle is not as it was signed, be it one that
-    the site does not need: only what it holds already is not read.
+    What is whole already is not read again, so an interrupted stage goes on where it was. DamageError when a byte of
+    the bundle is not as it was signed, be it one that the site does not need: only what it holds already is not read.
     """
-    require(bundle, store, wanted)
     named = set(wanted)
     missing = [entry for entry in bundle.index.blobs if entry.digest in named and entry.digest not in store]
     with progress.task("stage", sum(entry.size for entry in missing)) as task:
@@ -77,14 +75,6 @@ def _counted(frames: Iterable[PackedFrame], task: Task) -> Iterator[PackedFrame]
     for packed in frames:
         yield packed
         task.advance(packed.frame.raw)
-
-
-def _is_whole(store: Store, digest: Digest) -> bool:
-    try:
-        with store.blob(digest) as blob:
-            return sum(packed.frame.raw for packed in blob.packed()) == blob.size
-    except (MissingError, DamageError):
-        return False
 
 
 def _want_list(bundle: Bundle, absent: Collection[Digest]) -> MissingError:

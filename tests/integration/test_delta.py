@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.stage import lacking, stage
+from agent.stage import lacking, require, stage
 from builder.delta import Baseline, as_delta, baseline_at, baseline_of
 from bundle_format.digest import digest_of
 from bundle_format.errors import DamageError, DefinitionError, MissingError
@@ -97,7 +97,7 @@ def test_threat_39_a_site_without_the_base_is_told_what_it_lacks(releases: tuple
     path = write_delta(tmp_path / "delta.floto", newer, older)
     site = Store(tmp_path / "site", threads=2)
     with open_bundle(path, newer.trust) as bundle, pytest.raises(MissingError) as told:
-        stage(bundle, site, list(bundle.entries), Silence())
+        require(bundle, site, list(bundle.entries))
     base, app = older.release.images["web"].layers
     assert f"{base} is in release 1, bundle {older.written.index_digest}" in told.value.message
     assert f"{app} is in release 1" in told.value.message
@@ -117,7 +117,7 @@ def test_threat_39_a_damaged_base_is_found_before_anything_changes(releases: tup
     with open_bundle(path, newer.trust) as bundle:
         assert lacking(bundle, site, list(bundle.entries)) == (base,)
         with pytest.raises(MissingError):
-            stage(bundle, site, list(bundle.entries), Silence())
+            require(bundle, site, list(bundle.entries))
     assert set(site) == before
 
 
