@@ -26,7 +26,6 @@ def export(
 ) -> None:
     """Write the OVA to `out`, the disks kept in `scratch` until their sizes are known; the machine stays as it is."""
     managed, found = machine
-    networks = [network.name for network in managed.network]
     with session.errors(f"exporting machine {found.name}"):
         lease = managed.ExportVm()
     over = threading.Event()
@@ -38,7 +37,7 @@ def export(
             places = [place for place in lease.info.deviceUrl if place.disk]
             with tempfile.TemporaryFile(dir=scratch) as kept, progress.task(f"export {found.name}") as task:
                 ends = [_fetch(session, place, kept, task) for place in places]
-                _write(found, networks, ends, kept, out)
+                _write(machine, ends, kept, out)
             lease.Complete()
     finally:
         over.set()
@@ -70,13 +69,16 @@ def _fetch(session: Session, place: Any, kept: BinaryIO, task: Task) -> int:
     return kept.tell()
 
 
-def _write(found: MachineState, networks: list[str], ends: list[int], kept: BinaryIO, out: BinaryIO) -> None:
+def _write(machine: tuple[Any, MachineState], ends: list[int], kept: BinaryIO, out: BinaryIO) -> None:
+    managed, found = machine
+    networks = [network.name for network in managed.network]
     sizes = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     files = [
         DiskFile(f"{found.name}-disk{number}.vmdk", size, disk.size)
         for number, (size, disk) in enumerate(zip(sizes, found.disks, strict=True), 1)
     ]
-    text = descriptor(found.name, Hardware(found.cpus, found.memory), "bios", networks, files).encode()
+    hardware = Hardware(found.cpus, found.memory)
+    text = descriptor(found.name, hardware, managed.config.firmware, networks, files).encode()
     kept.seek(0)
     # Sizes beyond 8 GiB need GNU's numbers, which OVA readers know.
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.GNU_FORMAT) as archive:

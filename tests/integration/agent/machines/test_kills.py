@@ -19,7 +19,7 @@ pytestmark = pytest.mark.engine
 SAMPLE: Sequence[tuple[str, str, int, When]] = (
     ("apply", "CreateVirtualDisk_Task", 1, "after"),
     ("apply", "upload", 1, "after"),
-    ("redeploy", "ImportVApp", 1, "after"),
+    ("redeploy", "HttpNfcLeaseComplete", 1, "after"),  # the draft is whole, and no lease takes it away
     ("redeploy", "ReconfigVM_Task", 1, "after"),  # the data disk has left the old machine
     ("redeploy", "ReconfigVM_Task", 2, "after"),  # the old machine has given up its name
     ("redeploy", "ReconfigVM_Task", 4, "before"),  # the new one gets the data disk

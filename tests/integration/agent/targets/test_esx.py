@@ -1,14 +1,18 @@
 """What goes wrong between the agent and an ESX: nothing is lost, nothing foreign is touched, no ghosts are left."""
 
+import io
 import os
 import socket
 import ssl
 import subprocess
 import sys
+import tarfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pyVmomi import vim
@@ -244,6 +248,24 @@ def test_what_is_ambiguous_or_missing_is_told_with_the_candidates(
     )
     with pytest.raises(TargetError, match="which datastore is meant"):
         make(hypervisor, Shelf(), "nowhere")
+
+
+@pytest.mark.parametrize("firmware", ["bios", "efi"])
+def test_an_exported_machine_keeps_its_firmware(
+    esx: LabEsx, closing: ExitStack, tmp_path: Path, firmware: Literal["bios", "efi"]
+) -> None:
+    hypervisor, shelf, written = opened(esx, closing, tmp_path), Shelf(), io.BytesIO()
+    wanted = replace(blueprint(shelf), firmware=firmware)
+    number = hypervisor.create_machine(wanted, "leaving", marks("leaving"), shelf, Silence())
+
+    hypervisor.export(number, written, Silence())
+    hypervisor.remove_machine(number)
+
+    written.seek(0)
+    with tarfile.open(fileobj=written) as archive:
+        descriptor = archive.extractfile(archive.getmembers()[0])
+        assert descriptor
+        assert f'vmw:key="firmware" vmw:value="{firmware}"'.encode() in descriptor.read()
 
 
 def test_ten_machines_are_made_side_by_side(esx: LabEsx, closing: ExitStack, tmp_path: Path) -> None:
