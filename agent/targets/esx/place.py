@@ -8,6 +8,7 @@ from urllib.parse import unquote
 from pyVmomi import vim
 
 from agent.targets.esx.session import Session
+from agent.targets.esx.views import in_view
 from bundle_format.errors import TargetError
 
 READ_ONLY = "its API only reads, as that of a free ESXi licence does"
@@ -93,11 +94,7 @@ class Finder:
 
     def _of(self, kind: type, root: Any = None) -> list[Any]:
         content = self._session.content
-        view = content.viewManager.CreateContainerView(root or content.rootFolder, [kind], True)
-        try:
-            return list(view.view)
-        finally:
-            view.Destroy()
+        return in_view(content, root or content.rootFolder, kind, lambda view: list(view.view))
 
     def _one(self, key: str, name: str | None, candidates: Iterable[Any]) -> Any:
         called = {one: _name(one) for one in candidates}

@@ -9,6 +9,7 @@ from pyVmomi import vim, vmodl
 
 from agent.labels import Owner, labels_from
 from agent.machines.state import Attached, DiskState, MachineState, Power
+from agent.targets.esx.views import in_view
 
 PATHS = [
     "name",
@@ -39,7 +40,10 @@ def machines_in(content: Any, folder: Any, owner: Owner) -> dict[Any, MachineSta
 
 def properties_in(content: Any, folder: Any) -> dict[Any, dict[str, Any]]:
     """What is read of all machines below a folder, in one question."""
-    view = content.viewManager.CreateContainerView(folder, [vim.VirtualMachine], True)
+    return in_view(content, folder, vim.VirtualMachine, lambda view: _properties(content, view))
+
+
+def _properties(content: Any, view: Any) -> dict[Any, dict[str, Any]]:
     # The session's own collector is shared, and answers what others asked.
     collector = content.propertyCollector.CreatePropertyCollector()
     spec = vmodl.query.PropertyCollector
@@ -55,7 +59,6 @@ def properties_in(content: Any, folder: Any) -> dict[Any, dict[str, Any]]:
             found |= {one.obj: {told.name: told.val for told in one.propSet} for one in answer.objects}
             answer = collector.ContinueRetrievePropertiesEx(answer.token) if answer.token else None
     finally:
-        view.Destroy()
         with contextlib.suppress(vmodl.MethodFault):
             collector.Destroy()
     return found

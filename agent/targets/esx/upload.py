@@ -78,8 +78,11 @@ class Lease:
     def complete(self) -> None:
         """End the lease: the machine is there from now on."""
         with self._session.errors("the end of the upload"):
-            self._lease.Progress(100)
-            self._lease.Complete()
+            try:
+                self._lease.Progress(100)
+                self._lease.Complete()
+            except vmodl.fault.ManagedObjectNotFound as error:
+                raise self._lost("the session ended amid the upload, and took its lease along") from error
         self._done = True
 
     def _put(self, place: Any, body: "_Body") -> tuple[int, str]:

@@ -150,6 +150,9 @@ func measureAll() {
 	for _, entity := range simulator.Map.All("Datastore") {
 		ds := entity.(*simulator.Datastore)
 		free := capacity[ds.Name] - used(place(ds.Name))
+		if free < 0 {
+			free = 0
+		}
 		if ds.Summary.Capacity == capacity[ds.Name] && ds.Summary.FreeSpace == free {
 			continue
 		}

@@ -8,9 +8,10 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from typing import Literal
 
 from pyVmomi import vim
@@ -41,7 +42,7 @@ def make_ledger(folder: Path, number: int) -> Path:
     """The bundle of a version; those of odd and of even numbers have machines with other hardware."""
     store = Store(folder / "makers-store", threads=1)
     image = make_image(Shelved(store), f"shop/writer:{number}", [busybox_layer()], Cmd=["true"])
-    disk = store.add_bytes(b"a disk that nothing reads".ljust(1 << 20, b"\0"))
+    disk = store.add_bytes(Random(number).randbytes(3 << 20))  # nothing reads it
     card = {"network": "lan", "address": f"{ADDRESS}/24", "gateway": "192.0.2.1"}
     machine = {"image": "debian", "disks": ["engine"], "nics": [card], "memory": 64 << 20, "power_off": "hard"}
     writer = {
@@ -102,9 +103,33 @@ engine = "{engine.address}"
         TrustFolder(self.state, FLOOR).change(lambda trust: trust.enrol(root_document("acme"), clock=ISSUED))
         self.run("trust", "hypervisor", "default", "--thumbprint", esx.thumbprint)
         shutil.copytree(self.state, folder / "enrolled")
-        with client(esx) as there:
-            _settle_others(there)
-        self.others = self._others()
+        self.esx.file("[datastore1] others").mkdir()
+        self._names = list[str]()
+        self.add_other("other")
+        marks = {"floto.product": "workshop", "floto.site": "krakow-1", "floto.host": "server", "floto.name": "server"}
+        self.add_other("other-server", marks)
+
+    def add_other(self, name: str, marks: Mapping[str, str] | None = None) -> None:
+        """A machine with power that somebody else made: knowing nothing of floto, or with the marks of a product."""
+        self._names.append(name)
+        options = [vim.option.OptionValue(key=key, value=value) for key, value in (marks or {}).items()]
+        files = vim.vm.FileInfo(vmPathName=f"[datastore1] others/{name}/{name}.vmx")
+        spec = vim.vm.ConfigSpec(
+            name=name, memoryMB=64, numCPUs=1, guestId="otherGuest", files=files, extraConfig=options
+        )
+        with client(self.esx) as there:
+            machine = there.done(there.datacenter.vmFolder.CreateVM_Task(spec, there.pool))
+            there.done(machine.PowerOnVM_Task())
+        self._others = self._look()
+
+    def remove_other(self, name: str) -> None:
+        """Whose it was removes it."""
+        self._names.remove(name)
+        with client(self.esx) as there:
+            [machine] = [machine for machine in _machines(there) if machine.name == name]
+            there.done(machine.PowerOffVM_Task())
+            there.done(machine.Destroy_Task())
+        self._others = self._look()
 
     def fresh(self) -> None:
         """Leave nothing of ours anywhere; the makers and the ESX are enrolled."""
@@ -112,7 +137,7 @@ engine = "{engine.address}"
         shutil.copytree(self.folder / "enrolled", self.state)
         with client(self.esx) as there:
             for machine in _machines(there):
-                if not machine.name.startswith("other"):
+                if machine.name not in self._names:
                     if machine.runtime.powerState != "poweredOff":
                         there.done(machine.PowerOffVM_Task())
                     there.done(machine.Destroy_Task())
@@ -165,9 +190,9 @@ engine = "{engine.address}"
     def check(self, rows: list[str]) -> None:
         """Nothing is lost, nothing foreign was touched, no ghosts are left."""
         wait_until(lambda: self.esx.calls().leases == 0, 2 * LEASE_SECONDS)
-        assert self._others() == self.others, "machines or files of others were touched"
+        self.check_others()
         with client(self.esx) as there:
-            ours = [machine for machine in _machines(there) if not machine.name.startswith("other")]
+            ours = [machine for machine in _machines(there) if machine.name not in self._names]
             assert [(machine.name, machine.runtime.powerState) for machine in ours] == [("server", "poweredOn")]
             own, data = [each.backing.fileName for each in ours[0].config.hardware.device if _is_disk(each)]
             assert data == DISK, "the data disk is not where it belongs"
@@ -182,39 +207,26 @@ engine = "{engine.address}"
         volume = Path(self.engine.docker("volume", "inspect", "-f", "{{.Mountpoint}}", "data").strip())
         assert (volume / "log").read_text(encoding="ascii").split() == rows
 
+    def check_others(self) -> None:
+        """Nothing foreign was touched."""
+        assert self._look() == self._others, "machines or files of others were touched"
+
     def _flat(self) -> Path:
         return self.esx.file(DISK).with_name("engine-flat.vmdk")
 
     def _store(self) -> Path:
         return self.esx.file("[datastore1] x").parent
 
-    def _others(self) -> dict[str, object]:
+    def _look(self) -> dict[str, object]:
         """All that one sees of what is not ours: machines as they are configured, and their files."""
         with client(self.esx) as there:
             seen: dict[str, object] = {
                 machine.name: (machine.runtime.powerState, str(machine.config))
                 for machine in _machines(there)
-                if machine.name.startswith("other")
+                if machine.name in self._names
             }
         files = [path for path in (self._store() / "others").rglob("*") if path.is_file()]
         return seen | {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
-
-
-def _settle_others(there: Client) -> None:
-    """A machine that knows nothing of floto, and one of another product of floto's, both with power and a disk."""
-    store = there.esx.file("[datastore1] others")
-    store.mkdir()
-    (store / "notes.txt").write_text("do not lose", encoding="utf-8")
-    marks = {"floto.product": "workshop", "floto.site": "krakow-1", "floto.host": "server", "floto.name": "server"}
-    for name, extra in (("other", {}), ("other-server", marks)):
-        options = [vim.option.OptionValue(key=key, value=value) for key, value in extra.items()]
-        files = vim.vm.FileInfo(vmPathName=f"[datastore1] others/{name}/{name}.vmx")
-        spec = vim.vm.ConfigSpec(
-            name=name, memoryMB=64, numCPUs=1, guestId="otherGuest", files=files, extraConfig=options
-        )
-        there.done(there.datacenter.vmFolder.CreateVM_Task(spec, there.pool))
-    for machine in _machines(there):
-        there.done(machine.PowerOnVM_Task())
 
 
 def _machines(there: Client) -> Iterator["vim.VirtualMachine"]:
