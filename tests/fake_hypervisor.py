@@ -73,6 +73,7 @@ class FakeBox:
         self.free = 1 << 40
         self.networks = {"lan", "backup"}
         self.faults: list[str] = []
+        self.no_autostart = ""
         self.machines: dict[str, FakeMachine] = {}
         self.files: dict[str, FakeFile] = {}
         self.numbers = itertools.count(1)
@@ -161,6 +162,7 @@ class FakeHypervisor:
             free=box.free,
             free_for_disks=box.free,
             faults=tuple(box.faults),
+            no_autostart=box.no_autostart,
         )
 
     def inspect(self, machine: str) -> MachineState | None:

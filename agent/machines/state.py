@@ -72,7 +72,7 @@ class HypervisorState:
 
     `disks` are the data disks of this owner, by name; `free` tells of `datastore` and `disk_datastore`; `networks` are
     the roles that can be played; `faults` say what is wrong with the place that the site's file describes, all of it.
-    `one_datastore`: data disks lie where machines do.
+    `one_datastore`: data disks lie where machines do. `no_autostart`: why machines do not start by themselves there.
     """
 
     name: str
@@ -85,6 +85,7 @@ class HypervisorState:
     faults: tuple[str, ...] = ()
     prefix: str = ""
     one_datastore: bool = True
+    no_autostart: str = ""
 
     def machine_name(self, host: str) -> str:
         """What the machine of a host is called there."""

@@ -9,7 +9,7 @@ from agent.planning.adoption import adopting, with_adopted
 from agent.planning.changes import container_entries, task_entries
 from agent.planning.grounds import host_step_entries, image_entries, network_entries, volume_entries
 from agent.planning.machine_obstacles import machine_obstacles
-from agent.planning.machines import after_machines, machine_entries, waking_entries, with_machines
+from agent.planning.machines import after_machines, machine_entries, managed, waking_entries, with_machines
 from agent.planning.obstacles import obstacles
 from agent.planning.order import Entry, circle, ordered
 from agent.planning.removals import leftover_entries, removal_entries
@@ -76,6 +76,9 @@ def _notices(view: View) -> Iterator[str]:
         if container.external and container.host in view.hosts:
             found = view.engine(container.host).container(container.name)
             yield f"{container.host}: {container.name} is external: {found.status if found else 'not there'}"
+    for name, machine, hypervisor in managed(view.deployment, view.state):
+        if machine.autostart is not None and hypervisor.no_autostart and view.chosen_host(name):
+            yield f"{name}: its machine gets no autostart: {hypervisor.no_autostart}"
     for host in view.hosts:
         foreign = [
             found.name

@@ -73,12 +73,16 @@ class Hypervisor(Protocol):
         """Give a machine another name; done if it has it. TargetError if another one has it."""
 
     def start(self, machine: str) -> None:
-        """Give a machine power; done if it has it. What it does with it, `inspect` tells."""
+        """Give a machine power, and autostart if its hardware says so; done if it has it.
+
+        What it does with the power, `inspect` tells.
+        """
 
     def stop(self, machine: str, grace: int, *, hard: bool) -> None:
         """Ask the guest to shut down and wait for `grace` seconds; done if it has no power or is gone.
 
-        Then the power is cut if `hard`, or if the guest has no tools that could be asked; else TargetError.
+        Its autostart is taken before, so that it stays without power when the hypervisor's own power fails. Then the
+        power is cut if `hard`, or if the guest has no tools that could be asked; else TargetError.
         """
 
     def remove_machine(self, machine: str) -> None:

@@ -13,6 +13,7 @@ from agent.labels import Labels, Owner
 from agent.machines.state import DiskState, HypervisorState, MachineState
 from agent.targets.engine import Blobs
 from agent.targets.esx import reading
+from agent.targets.esx.autostart import Autostart
 from agent.targets.esx.disks import Disks
 from agent.targets.esx.export import export
 from agent.targets.esx.ovf import DISK, DiskFile, descriptor
@@ -41,6 +42,7 @@ class EsxHypervisor:
         with session.errors("looking for the place of machines"):
             self._place = Finder(session).place()
         self._disks = Disks(session, self._place, owner)
+        self._autostart = Autostart(session, self._place, owner)
 
     # What is
 
@@ -60,6 +62,7 @@ class EsxHypervisor:
                 faults=place.faults,
                 prefix=self._session.access.prefix,
                 one_datastore=place.datastore is place.disk_datastore,
+                no_autostart=self._autostart.hindrance(machines),
             )
 
     def inspect(self, machine: str) -> MachineState | None:
@@ -114,6 +117,8 @@ class EsxHypervisor:
     def start(self, machine: str) -> None:
         """Give a machine power."""
         managed, found = self._own(machine)
+        if found.autostart is not None:
+            self._autostart.add(managed, self._machines())
         if found.running:
             return
         with suppress(_AlreadyError):
@@ -124,6 +129,7 @@ class EsxHypervisor:
         if self._find(machine) is None:
             return
         managed, found = self._own(machine)
+        self._autostart.remove(managed, found)
         if found.power == "off":
             return
         if found.running and found.tools:

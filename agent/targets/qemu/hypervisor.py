@@ -53,6 +53,7 @@ class QemuHypervisor:
             free_for_disks=free,
             faults=tuple(faults_of(self.name, self._networks)),
             prefix=self._prefix,
+            no_autostart="machines on this computer have none",
         )
 
     def inspect(self, machine: str) -> MachineState | None:

@@ -54,6 +54,7 @@ func main() {
 
 	model := inventory()
 	widen()
+	autostarts()
 	recall()
 	server := serve(model, strings.TrimSpace(string(secret)))
 	ready, _ := json.Marshal(map[string]string{"address": server, "certificate": filepath.Join(*folder, "rui.crt")})

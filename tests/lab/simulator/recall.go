@@ -21,7 +21,10 @@ type remembered struct {
 	Config types.VirtualMachineConfigInfo
 }
 
-type everything struct{ Machine []remembered }
+type everything struct {
+	Machine   []remembered
+	Autostart []autostart
+}
 
 var saving struct {
 	sync.Mutex
@@ -42,6 +45,9 @@ func save() {
 				all.Machine = append(all.Machine, remembered{*vm.Parent, *vm.ResourcePool, *vm.Runtime.Host, *vm.Config})
 			}
 		})
+	}
+	for _, manager := range managers {
+		all.Autostart = append(all.Autostart, manager.remembered())
 	}
 	text, err := xml.Marshal(all)
 	check(err)
@@ -66,6 +72,7 @@ func recall() {
 	for i := range all.Machine {
 		register(&all.Machine[i])
 	}
+	comeBack(all.Autostart)
 }
 
 func register(m *remembered) {

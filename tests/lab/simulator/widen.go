@@ -63,6 +63,7 @@ func (r *registry) RemoveObject(ref types.ManagedObjectReference) {
 	if ref.Type == "VirtualMachine" {
 		if machine := machineOf(ref); machine != nil {
 			machine.guest.stop()
+			forget(ref)
 			simulator.Map.Remove(machine.Reference())
 		}
 	}

@@ -68,6 +68,14 @@ def test_a_missing_machine_is_made_and_its_containers_run(here: MachineSite) -> 
     assert here.site.plan(release) == Plan()
 
 
+def test_a_plan_tells_where_a_machine_will_not_start_by_itself(here: MachineSite) -> None:
+    here.box.no_autostart = "it is off"
+    plan = here.site.plan(here.deployment(machine={"autostart": 1}))
+
+    assert plan.notices == ("db1: its machine gets no autostart: it is off",)
+    assert here.site.plan(here.deployment()).notices == ()
+
+
 def test_a_machine_is_made_anew_and_keeps_its_data_disk(here: MachineSite) -> None:
     here.site.apply(here.deployment())
     write(here, b"three rows")
