@@ -1,6 +1,6 @@
-"""How a site is, as values for scripts, text for people, and lines for Prometheus."""
+"""How a site is beside its release."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -8,20 +8,10 @@ from agent.history import Receipt, Undertaking
 from agent.labels import Owner
 from agent.machines.actions import DraftMachine
 from agent.planning.view import is_well
-from agent.report.swarm import (
-    NodeStatus,
-    ServiceStatus,
-    node_row,
-    node_statuses,
-    service_row,
-    service_statuses,
-    swarm_json,
-)
+from agent.report.swarm import NodeStatus, ServiceStatus, node_statuses, service_statuses, swarm_json
 from agent.state import ContainerState, DiskUse, SiteState
 from agent.steps import Draft, Plan
 from agent.swarm.actions import DraftService
-from bundle_format.shown.sizes import size_text
-from bundle_format.shown.table import table
 
 Condition = Literal["well", "starting", "unwell", "stopped", "missing", "ended", "unknown"]
 
@@ -111,27 +101,6 @@ def status_of(
     )
 
 
-def status_lines(status: Status, now: int) -> Iterator[str]:
-    """The status for a person."""
-    yield f"{status.product} {status.version} on site {status.site}"
-    if status.interrupted:
-        yield f"interrupted: {status.interrupted}; end it with: floto-agent resume"
-    yield from table("hosts", [_host_row(host) for host in status.hosts])
-    yield from table("machines", [_machine_row(machine) for machine in status.machines])
-    yield from table("containers", [_container_row(container, now) for container in status.containers])
-    yield from table("services", [service_row(service) for service in status.services])
-    yield from table("nodes of the swarm", [node_row(node) for node in status.nodes])
-    for host in status.hosts:
-        if host.disk:
-            rows = [(name, "unknown" if size is None else size_text(size)) for name, size in host.disk.volumes.items()]
-            yield from table(f"volumes on {host.name}", rows)
-    yield from table("not ours, left alone", [(host, ", ".join(names)) for host, names in status.unmanaged.items()])
-    if status.drift is None:
-        yield "drift: cannot be told, for the release or its secrets cannot be read here"
-    else:
-        yield from table("drift", [(line,) for line in status.drift])
-
-
 def status_json(status: Status) -> dict[str, Any]:
     """The status for a script."""
     return {
@@ -179,32 +148,6 @@ def status_json(status: Status) -> dict[str, Any]:
         "unmanaged": {host: list(names) for host, names in status.unmanaged.items()},
         "drift": None if status.drift is None else list(status.drift),
     }
-
-
-def prometheus_lines(status: Status) -> Iterator[str]:
-    """The status in the text format that node-exporter collects (prometheus.io, exposition formats)."""
-    site = {"product": status.product, "site": status.site}
-    yield from _metric("floto_release_info", [({**site, "version": status.version}, 1)])
-    yield from _metric("floto_as_it_shall_be", [(site, int(status.as_it_shall_be))])
-    yield from _metric("floto_drift", [(site, len(status.drift or ()))])
-    yield from _metric("floto_host_up", [({**site, "host": host.name}, int(host.reachable)) for host in status.hosts])
-    free = [({**site, "host": host.name}, host.free) for host in status.hosts if host.free is not None]
-    yield from _metric("floto_engine_root_free_bytes", free)
-    named = [({**site, "host": one.host, "container": one.name}, one) for one in status.containers]
-    yield from _metric("floto_container_well", [(labels, int(one.condition == "well")) for labels, one in named])
-    yield from _metric("floto_container_restarts", [(labels, one.restarts) for labels, one in named])
-    served = [({**site, "host": one.host, "service": one.name}, one) for one in status.services]
-    yield from _metric("floto_service_running", [(labels, one.running) for labels, one in served])
-    yield from _metric("floto_service_wanted", [(labels, one.wanted) for labels, one in served])
-    nodes = [({**site, "host": node.host, "node": node.name}, int(node.ready)) for node in status.nodes]
-    yield from _metric("floto_node_ready", nodes)
-    volumes = [
-        ({**site, "host": host.name, "volume": name}, size)
-        for host in status.hosts
-        for name, size in (host.disk.volumes.items() if host.disk else ())
-        if size is not None
-    ]
-    yield from _metric("floto_volume_bytes", volumes)
 
 
 def _host(name: str, state: SiteState, disks: Mapping[str, DiskUse]) -> HostStatus:
@@ -296,44 +239,3 @@ def _drift(plan: Plan) -> Iterator[str]:
             about = next((fields[key] for key in _SUBJECTS if key in fields), "images")
             yield f"{step.action.host}: {about}: {'; '.join(step.why)}"
     yield from (obstacle.message for obstacle in plan.obstacles)
-
-
-def _host_row(host: HostStatus) -> Sequence[str]:
-    room = f"{size_text(host.free)} free of {size_text(host.total)}" if host.free is not None and host.total else ""
-    return host.name, "up" if host.reachable else "DOWN", host.told, room
-
-
-def _machine_row(machine: MachineStatus) -> Sequence[str]:
-    tools = "tools run" if machine.tools else "no tools"
-    disks = ", ".join(f"{path} {size_text(size)}" for path, size in machine.disks.items())
-    snapshots = f"snapshots: {', '.join(machine.snapshots)}" if machine.snapshots else ""
-    on = f"on {machine.hypervisor}"
-    if not machine.running:
-        return machine.host, on, machine.told, "", "", disks, snapshots
-    return machine.host, on, machine.told, machine.address or "no address", tools, disks, snapshots
-
-
-def _container_row(one: ContainerStatus, now: int) -> Sequence[str]:
-    age = f"for {age_text(now - one.since)}" if one.since and one.condition in ("well", "starting", "unwell") else ""
-    restarts = f"{one.restarts} restarts" if one.restarts else ""
-    return one.name, one.host, one.condition, one.told, age, restarts
-
-
-def age_text(seconds: int) -> str:
-    """A length of time in its largest unit."""
-    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds // size} {unit}"
-    return f"{max(seconds, 0)} s"
-
-
-def _metric(name: str, samples: Iterable[tuple[Mapping[str, str], int | None]]) -> Iterator[str]:
-    lines = [f"{name}{{{_labels(labels)}}} {value}" for labels, value in samples if value is not None]
-    if lines:
-        yield f"# TYPE {name} gauge"
-        yield from lines
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    escaped = {key: text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") for key, text in labels.items()}
-    return ",".join(f'{key}="{text}"' for key, text in escaped.items())

@@ -13,7 +13,9 @@ from agent.history import Receipt, read_history
 from agent.intent import Intent, from_store
 from agent.observe import at_once, observe
 from agent.planning.plan import make_plan
-from agent.report.status import Status, prometheus_lines, status_json, status_lines, status_of
+from agent.report.prometheus import prometheus_lines
+from agent.report.status import Status, status_json, status_of
+from agent.report.status_text import status_lines
 from agent.state import DiskUse
 from agent.targets.engine import Engine
 from bundle_format.durable import whole_file

@@ -7,7 +7,8 @@ import pytest
 
 from agent.machines.known import known_disks
 from agent.planning.view import Wishes
-from agent.report.status import status_json, status_lines, status_of
+from agent.report.status import status_json, status_of
+from agent.report.status_text import status_lines
 from agent.steps import Plan
 from bundle_format.errors import FlotoError, RolledBackError, TargetError
 from bundle_format.release.deployment import Deployment

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.report.status import Status, prometheus_lines, status_json, status_lines, status_of
+from agent.report.prometheus import prometheus_lines
+from agent.report.status import Status, status_json, status_of
+from agent.report.status_text import status_lines
 from agent.state import DiskUse, SiteState
 from agent.swarm.state import Node
 from bundle_format.release.deployment import Deployment
