@@ -96,6 +96,7 @@ class LabEsx:
         self.port = 0
         (self.folder / "password").write_text(self.password, encoding="utf-8")
         self._options = list(options)
+        self._network = network
         for name, size in (datastores or {"datastore1": TERABYTE}).items():
             self._options.append(f"-datastore={name}={size}")
         self._options += [f"-network={name}" for name in networks]
@@ -161,8 +162,9 @@ class LabEsx:
         ready.unlink(missing_ok=True)
         command = [built_simulator(), f"-listen={self.host}:{self.port}", f"-folder={self.folder}"]
         command += [f"-user={self.user}", f"-password-file={self.folder / 'password'}", *self._options]
+        where = self._network.inside(*command) if self._network else command
         with (self.folder / "log").open("ab") as log:
-            self._simulator = subprocess.Popen(command, stdout=log, stderr=log)
+            self._simulator = subprocess.Popen(where, stdout=log, stderr=log)
         deadline = time.monotonic() + 30
         while not ready.exists():
             if self._simulator.poll() is not None or time.monotonic() > deadline:

@@ -152,6 +152,7 @@ def test_a_contained_machine_is_a_host(network: LabNetwork, key: Path, blank: Pa
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 @pytest.mark.timeout(2400)
 def test_an_emulated_machine_starts_from_the_disk_that_was_uploaded(
     network: LabNetwork, key: Path, tmp_path: Path

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.corner_shop import make_shop
-from tests.integration.agent.machines.test_chain import Site, blank, machine, network
+from tests.integration.agent.machines.sites import Site, blank, machine, network
 from tests.lab.clients import client
 from tests.lab.esx import LabEsx
 from tests.lab.network import LabNetwork

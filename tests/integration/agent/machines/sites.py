@@ -1,7 +1,4 @@
-"""From a bundle to rows that outlive their machine: imported on the simulated ESX, started, and made anew.
-
-A contained machine stands for most of it in seconds; once the very disk that was uploaded starts in qemu.
-"""
+"""A place with a simulated hypervisor, and the agent as a person runs it there, from its source."""
 
 import os
 import subprocess
@@ -11,24 +8,19 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from agent.floor import FLOOR
-from bundle_format.errors import ExitCode
 from bundle_format.trust.state import TrustFolder
 from tests.bundles import ISSUED, root_document
-from tests.corner_shop import SECRET, make_shop
+from tests.corner_shop import SECRET
 from tests.engines import missing
 from tests.lab.esx import LabEsx, esx_missing
-from tests.lab.image import machine_disk, machines_missing
+from tests.lab.image import machines_missing
 from tests.lab.network import LabNetwork
 
 ROOT = Path(__file__).resolve().parents[4]
-DISK = "[datastore1] floto-shop-krakow-1/engine.vmdk"
-
-Guests = Literal["contained", "emulated"]
 
 
 @pytest.fixture(scope="module")
@@ -109,39 +101,3 @@ def blank(folder: Path) -> Path:
 def machine(network: LabNetwork, number: int) -> dict[str, object]:
     card = {"network": "lan", "address": network.address(number), "gateway": network.gateway}
     return {"nics": [card], "cpus": 2, "memory": 1 << 30, "power_off": "hard"}
-
-
-@pytest.mark.engine
-@pytest.mark.timeout(1500)
-@pytest.mark.parametrize("guests", ["contained", pytest.param("emulated", marks=pytest.mark.slow)])
-def test_rows_outlive_the_machine_that_wrote_them(network: LabNetwork, tmp_path: Path, guests: Guests) -> None:
-    number = 2 if guests == "contained" else 3
-    wanted = machine(network, number)
-    disk = blank(tmp_path) if guests == "contained" else machine_disk()
-    first = make_shop(tmp_path / "home", machine=wanted, disk=disk)
-    with LabEsx(guests=guests, network=network) as esx:
-        site = Site(tmp_path / "site", esx, network.address(number).partition("/")[0])
-        site.folder.mkdir()
-        site.write()
-
-        refused = site.run("plan", first, code=ExitCode.PREFLIGHT)
-        assert "floto-agent trust hypervisor default" in refused
-        site.run("trust hypervisor", "default", "--thumbprint", "0" * 64, code=ExitCode.NOT_TRUSTED)
-        site.run("trust hypervisor", "default", "--thumbprint", esx.thumbprint)
-
-        applied = site.run("apply", first, "--yes")
-        assert "create machine server: missing" in applied
-        assert "create data disk engine: never there before" in applied
-        assert "version 2024.1" in site.page()
-        assert site.rows() == "2024.1"
-        assert "nothing to do" in site.run("apply", first, "--yes")
-
-        again = site.run("redeploy", "server", "--yes")
-        assert "replace machine server: asked for" in again
-        assert "version 2024.1" in site.page()
-        assert site.rows() == "2024.1", "the migration ran once, and what it wrote is still there"
-
-        esx.file(DISK).rename(tmp_path / "lost.vmdk")
-        lost = site.run("redeploy", "server", "--yes", code=ExitCode.PREFLIGHT)
-        assert "data disk engine is not where it was" in lost
-        assert "version 2024.1" in site.page(), "nothing was touched"
