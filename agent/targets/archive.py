@@ -7,7 +7,7 @@ store: it looks for the chain of a layer before it looks for the layer's bytes.
 
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from agent.targets.engine import Blobs
@@ -22,10 +22,18 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 LARGEST_DOCUMENT = 8 << 20
 
 
-def image_archive(image: Image, blobs: Blobs, layers: Sequence[Digest], *, layout: bool) -> Iterator[bytes]:
+def image_archive(
+    image: Image,
+    blobs: Blobs,
+    layers: Sequence[Digest],
+    *,
+    layout: bool,
+    before_end: Callable[[], None] = lambda: None,
+) -> Iterator[bytes]:
     """The stream that brings `image`, with the bytes of `layers` alone; as an OCI layout too where `layout` says so.
 
-    DamageError, before the first byte, when the image's own documents do not name just its layers.
+    DamageError, before the first byte, when the image's own documents do not name just its layers. An engine begins to
+    unpack once it has the whole stream: `before_end` may wait for what it has to hold by then, or raise.
     """
     documents = [_config(image, blobs)]
     if layout:
@@ -40,6 +48,7 @@ def image_archive(image: Image, blobs: Blobs, layers: Sequence[Digest], *, layou
         with blobs.open(layer) as stream:
             yield from chunks(stream)
         yield _padding(blobs.size(layer))
+    before_end()
     entry = {"Config": _place(image.config), "RepoTags": None, "Layers": [_place(layer) for layer in image.layers]}
     yield from _file("manifest.json", canonical([entry]))
     yield bytes(2 * tarfile.BLOCKSIZE)

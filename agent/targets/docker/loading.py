@@ -2,9 +2,10 @@
 
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, BinaryIO, cast
 
 import requests
@@ -35,13 +36,16 @@ class Loader:
         self._blobs = blobs
         self._progress = progress
 
-    def load(self, image: Image, held: frozenset[Digest]) -> str:
-        """Send what the engine lacks of an image, or all of it where the engine wants that; the engine's id for it."""
+    def load(self, image: Image, held: frozenset[Digest], await_held: Callable[[], None] = lambda: None) -> str:
+        """Send what the engine lacks of an image, or all of it where the engine wants that; the engine's id for it.
+
+        Once `await_held` returns it has the chains `held`; what it raises ends the load.
+        """
         chains = chain_ids(image.layers)
         missing = [layer for layer, chain in zip(image.layers, chains, strict=True) if chain not in held]
         if self._store == "classic" and len(missing) < len(image.layers):
             try:
-                return self._send(image, missing)
+                return self._send(image, missing, await_held)
             except RefusedError as refused:
                 # To look for known layers before the archive's is a habit of engines, not a promise; and somebody
                 # may have pruned images meanwhile.
@@ -49,9 +53,10 @@ class Loader:
                     raise
         return self._send(image, image.layers)
 
-    def _send(self, image: Image, layers: Sequence[Digest]) -> str:
+    def _send(self, image: Image, layers: Sequence[Digest], before_end: Callable[[], None] = lambda: None) -> str:
         size = sum(self._blobs.size(layer) for layer in dict.fromkeys(layers))
-        archive = image_archive(image, self._blobs, layers, layout=self._store != "classic")
+        layout = self._store != "classic"
+        archive = image_archive(image, self._blobs, layers, layout=layout, before_end=before_end)
         where = f"{image.tag} to {self._connection.host}"
         with self._progress.task(f"send {where}", size) as sending, self._whole_or_absent(image):
             reply = self._connection.stream(
@@ -104,26 +109,38 @@ class Loader:
 def load_images(loader: Loader, images: Sequence[Image], held: Iterable[Digest]) -> dict[Digest, str]:
     """Load `images` into an engine that holds the chains `held`; the engine's ids by config digest.
 
-    Images that share a missing layer follow each other, so that it travels once, the smallest first, so that the others
-    wait least; all the rest load at the same time. After the first failure nothing new is begun. A containerd store
-    gets whole images one by one: it keeps what it knows.
+    The smallest goes first, for the others wait least for layers that they share with it; then the largest, for they
+    take longest. Layers that another load brings travel once: they are waited for when all else was sent. After the
+    first failure nothing new is begun. A containerd store gets whole images one by one: it keeps what it knows.
     """
-    waiting, present, loaded = sorted(images, key=lambda image: image.size), set(held), dict[Digest, str]()
+    by_size = sorted(images, key=lambda image: image.size)
+    waiting, present, loaded = [*by_size[:1], *reversed(by_size[1:])], set(held), dict[Digest, str]()
     busy = dict[Future[str], Image]()
     pool = ThreadPoolExecutor(loader.width)
     try:
         while waiting or busy:
-            coming = {chain for image in busy.values() for chain in chain_ids(image.layers)}
-            for image in _disjoint(waiting, present, coming - present):
-                waiting.remove(image)
-                busy[pool.submit(loader.load, image, frozenset(present))] = image
-            for done in wait(busy, return_when=FIRST_COMPLETED).done:
-                image = busy.pop(done)
-                loaded[image.config] = done.result()
+            while waiting and len(busy) < loader.width:
+                image = waiting.pop(0)
+                missing = set(chain_ids(image.layers)) - present
+                bringing = {
+                    load: coming for load, other in busy.items() if (coming := missing & {*chain_ids(other.layers)})
+                }
+                counted_on = frozenset(present.union(*bringing.values()))
+                busy[pool.submit(loader.load, image, counted_on, partial(_await, image, [*bringing]))] = image
+            over = wait(busy, return_when=FIRST_COMPLETED).done
+            for load in [load for load in busy if load in over]:  # in their order: the first to fail is the cause
+                image = busy.pop(load)
+                loaded[image.config] = load.result()
                 present.update(chain_ids(image.layers))
     finally:
         pool.shutdown(cancel_futures=True)
     return loaded
+
+
+def _await(image: Image, loads: Iterable[Future[str]]) -> None:
+    """Return once these have succeeded; TargetError where one has not."""
+    if any(load.exception() for load in loads):
+        raise TargetError(f"image {image.tag} waited for layers that did not arrive; no container was changed")
 
 
 def image_ids(connection: Connection, images: Iterable[Image]) -> dict[Digest, str]:
@@ -139,14 +156,6 @@ def image_ids(connection: Connection, images: Iterable[Image]) -> dict[Digest, s
             if held and tuple(held["RootFS"].get("Layers") or ()) == image.layers:
                 found[image.config] = str(name)
     return found
-
-
-def _disjoint(waiting: Sequence[Image], present: set[Digest], coming: set[Digest]) -> Iterator[Image]:
-    for image in tuple(waiting):
-        missing = set(chain_ids(image.layers)) - present
-        if not missing & coming:
-            coming = coming | missing
-            yield image
 
 
 def _counted(archive: Iterator[bytes], size: int, sending: Task) -> Iterator[bytes]:
