@@ -15,7 +15,7 @@ from bundle_format.release.deployment import Deployment, Host
 from bundle_format.release.late import names
 from bundle_format.release.model import File, Image, MachineImage, Release, release_from_json
 from bundle_format.site.bind import bind
-from bundle_format.site.hypervisors import AnyAccess
+from bundle_format.site.hypervisors import AnyAccess, HypervisorAccess
 from bundle_format.site.secret import Ask, read_secrets
 from bundle_format.site.sitefile import Site, read_site, site_content, variant_of
 from bundle_format.store import Store
@@ -36,7 +36,10 @@ class Keeper:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A deployment with its source; `secrets` are what must not be told; `missing` are bytes that staging writes."""
+    """A deployment with its source; `secrets` are what must not be told; `missing` are bytes that staging writes.
+
+    `packed` are the bytes that disks take at least once they are packed beside the store, as an ESX takes them.
+    """
 
     deployment: Deployment
     source: Source
@@ -46,6 +49,7 @@ class Intent:
     missing: int
     keeper: Keeper
     hypervisors: Mapping[str, AnyAccess] = field(default_factory=dict)
+    packed: Mapping[Digest, int] = field(default_factory=dict)
 
 
 def from_bundle(bundle: Bundle, site_file: Path, store: Store, keeper: Keeper) -> Intent:
@@ -66,7 +70,11 @@ def from_bundle(bundle: Bundle, site_file: Path, store: Store, keeper: Keeper) -
         stage(bundle, store, wanted, progress)
         store.add_bytes(content)
 
-    lacked = [entry for digest, entry in bundle.entries.items() if digest in wanted and digest not in store]
+    def stored(digest: Digest) -> int:
+        entry = bundle.entries[digest]
+        return sum(frame.stored for frame in bundle.table[entry.first : entry.first + entry.frames])
+
+    lacked = [digest for digest in bundle.entries if digest in wanted and digest not in store]
     return Intent(
         deployment=deployment,
         source=Source(
@@ -85,11 +93,10 @@ def from_bundle(bundle: Bundle, site_file: Path, store: Store, keeper: Keeper) -
         secrets=secrets,
         stage=bring,
         sizes={digest: entry.size for digest, entry in bundle.entries.items()},
-        missing=sum(
-            frame.stored for entry in lacked for frame in bundle.table[entry.first : entry.first + entry.frames]
-        ),
+        missing=sum(map(stored, lacked)),
         keeper=keeper,
         hypervisors=site.hypervisors,
+        packed={disk: stored(disk) for disk in _to_be_packed(deployment, site) if disk in bundle.entries},
     )
 
 
@@ -100,7 +107,8 @@ def from_store(source: Source, store: Store, keeper: Keeper) -> Intent:
     site = read_site(store.read_bytes(source.site_file), path, release)
     deployment, secrets = _bound(release, site, keeper, lambda file: store.read_bytes(file.digest))
     sizes = {digest: store.size(digest) for digest in _blobs_of(release, deployment)}
-    return Intent(deployment, source, secrets, lambda _: None, sizes, 0, keeper, site.hypervisors)
+    packed = {disk: _stored(store, disk) for disk in _to_be_packed(deployment, site)}
+    return Intent(deployment, source, secrets, lambda _: None, sizes, 0, keeper, site.hypervisors, packed)
 
 
 def blobs_of(release: Release, images: Iterable[Image], machine_images: Iterable[MachineImage]) -> set[Digest]:
@@ -108,6 +116,22 @@ def blobs_of(release: Release, images: Iterable[Image], machine_images: Iterable
     layers = {digest for image in images for digest in (image.config, image.manifest, *image.layers)}
     disks = {image.disk for image in machine_images}
     return layers | disks | {file.digest for file in release.files.values()}
+
+
+def _to_be_packed(deployment: Deployment, site: Site) -> set[Digest]:
+    """The disks of machines that an ESX gets."""
+    machines = [host.machine for host in deployment.hosts.values() if host.machine]
+    accesses = ((machine, site.hypervisors.get(machine.hypervisor)) for machine in machines)
+    return {
+        deployment.machine_images[machine.image].disk
+        for machine, access in accesses
+        if isinstance(access, HypervisorAccess)
+    }
+
+
+def _stored(store: Store, digest: Digest) -> int:
+    with store.blob(digest) as blob:
+        return sum(frame.stored for frame in blob.frames)
 
 
 def _blobs_of(release: Release, deployment: Deployment) -> set[Digest]:

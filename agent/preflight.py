@@ -1,14 +1,17 @@
 """What must hold before the first write: room, versions, architecture, ports, clocks; all that does not is told."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_network
 
+from agent.machines.actions import DraftMachine
+from agent.machines.spec import machine_in
 from agent.planning.swarm.hindrances import swarm_warnings
 from agent.planning.ties import overlap
 from agent.planning.view import View, is_well
 from agent.state import EngineState
 from agent.steps import Create, CreateNetwork, LoadImages, Obstacle, Plan, Replace, Start
+from bundle_format.digest import Digest
 from bundle_format.release.deployment import Container
 from bundle_format.release.fittings import Port
 from bundle_format.shown.sizes import size_text
@@ -28,11 +31,15 @@ COPIES = 2
 
 @dataclass(frozen=True, slots=True)
 class Staging:
-    """What staging writes into the site's store, and what is free there; bytes."""
+    """What staging writes into the site's store, and what is free there; bytes.
+
+    `packed` is what disks take there at least while they are sent to a hypervisor that wants them packed.
+    """
 
     needed: int
     free: int
     place: str
+    packed: Mapping[Digest, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ class Findings:
 
 def preflight(view: View, plan: Plan, staging: Staging) -> Findings:
     """Every fault at once, with numbers and remedies; the plan's own obstacles are among them."""
-    obstacles = [*plan.obstacles, *_store(staging)]
+    obstacles = [*plan.obstacles, *_store(staging, view, plan)]
     warnings: list[str] = []
     for host in view.hosts:
         engine = view.engine(host)
@@ -55,8 +62,11 @@ def preflight(view: View, plan: Plan, staging: Staging) -> Findings:
     return Findings(tuple(obstacles), tuple(warnings))
 
 
-def _store(staging: Staging) -> Iterator[Obstacle]:
-    needed = _with_spare(staging.needed)
+def _store(staging: Staging, view: View, plan: Plan) -> Iterator[Obstacle]:
+    hosts, images = view.deployment.hosts, view.deployment.machine_images
+    drafted = {step.action.host for step in plan.steps if isinstance(step.action, DraftMachine)}
+    disks = {images[machine_in(hosts[host]).image].disk for host in drafted}
+    needed = _with_spare(staging.needed + sum(staging.packed.get(disk, 0) for disk in disks))
     if needed > staging.free:
         yield Obstacle(
             message=f"the site's store needs {size_text(needed)} under {staging.place}; "

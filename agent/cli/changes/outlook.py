@@ -99,7 +99,7 @@ def outlook_of(site: Site, intent: Intent, wishes: Wishes) -> Iterator[Outlook]:
             engine.adopt(view.adopted)
         plan = make_plan(deployment, state, history, wishes, intent.sizes)
         free = shutil.disk_usage(site.folder.root).free
-        findings = preflight(view, plan, Staging(intent.missing, free, str(site.folder.root)))
+        findings = preflight(view, plan, Staging(intent.missing, free, str(site.folder.root), intent.packed))
         yield Outlook(intent, history, engines, hypervisors, view, plan, findings)
 
 

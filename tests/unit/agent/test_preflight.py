@@ -16,6 +16,7 @@ from bundle_format.release.deployment import Deployment, Network
 from bundle_format.release.fittings import Port
 from tests.contracts.labs import labels
 from tests.fakes import FakeEngine
+from tests.machine_sites import MachineSite
 from tests.sites import FakeSite
 
 ENOUGH = Staging(0, 1, "/var/lib/floto")
@@ -133,3 +134,18 @@ def test_a_container_of_others_with_our_name_is_told(site: FakeSite) -> None:
     _, findings = judge(site)
 
     assert messages(findings) == ["one: the name web belongs to a container that is not ours"]
+
+
+def test_disks_that_are_packed_for_a_hypervisor_need_room_beside_the_store(tmp_path: Path) -> None:
+    here = MachineSite(tmp_path)
+    deployment = here.deployment()
+    [image] = deployment.machine_images.values()
+    staging = Staging(100, 300, "/srv/floto", {image.disk: 200})
+
+    def told() -> list[str]:
+        seen, plan = here.site.observe(deployment), here.site.plan(deployment)
+        return messages(preflight(View(deployment, seen, here.site.history), plan, staging))
+
+    assert told() == ["the site's store needs 390 B under /srv/floto; 300 B are free"]
+    here.site.apply(deployment)
+    assert told() == []
