@@ -1,7 +1,8 @@
 """The frozen agent against docker load and docker-compose, on private engines: medians of pairs.
 
 The release brings five images on one base. A task of each image runs, for tasks are over at once: the seconds in which
-containers have to stay well before a change counts as done are asked for, and no speed.
+containers have to stay well before a change counts as done are asked for, and no speed. docker-compose is what the
+distribution has, for Debian 12 version 1, which is Python as the agent is. A row alone: its name as an argument.
 """
 
 import json
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from delta import base_of, measured, write_jar
@@ -142,22 +143,38 @@ class Bench:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._saved = home.folder / "saved.zst"
 
-    def save(self) -> Iterator[str]:
-        """Keep the first release's images as `docker load` takes them; what the apply before it wrote, and used."""
+    def means(self) -> Iterator[str]:
+        """What an apply on an empty engine takes: bytes written beside store and engine, and memory."""
         with Place(self._home) as place:
             yield _told("written outside store and engine, of MiB", sum(_strayed(place, self._home.first).values()), 1)
-            names = "docker image ls --format '{{.Repository}}:{{.Tag}}' 'system/*'"
-            place.shell(f"docker save $({names}) | zstd -q -T0 -3 -o {self._saved}")
         with Place(self._home) as place:
             row = measured("", place.apply(self._home.first), lambda: 0, self._home.folder)
             yield _told("largest memory of the agent, of MiB", row.memory, 200)
 
+    def empty(self) -> Iterator[Row]:
+        """An apply on an empty engine."""
+        yield paired("apply on an empty engine / zstd -dc | docker load", 0.8, self.apply, self.load)
+
+    def patch(self) -> Iterator[Row]:
+        """An apply of one changed layer."""
+        yield paired("patch of one layer / the same load", 0.15, self.update, self.load)
+
+    @cached_property
+    def _saved(self) -> Path:
+        """The first release's images as `docker load` takes them."""
+        saved = self._home.folder / "saved.zst"
+        with Place(self._home) as place:
+            place.run(*place.apply(self._home.first))
+            names = "docker image ls --format '{{.Repository}}:{{.Tag}}' 'system/*'"
+            place.shell(f"docker save $({names}) | zstd -q -T0 -3 -o {saved}")
+        return saved
+
     def load(self) -> float:
         """Seconds of what a careful person does without floto, on an empty engine."""
+        command = f"zstd -dc {self._saved} | docker load"
         with Place(self._home) as place:
-            return seconds(partial(place.shell, f"zstd -dc {self._saved} | docker load"))
+            return seconds(partial(place.shell, command))
 
     def apply(self) -> float:
         """Seconds of an apply on an empty engine."""
@@ -170,7 +187,7 @@ class Bench:
             place.run(*place.apply(self._home.first))
             return seconds(partial(place.run, *place.apply(self._home.second)))
 
-    def row_of_nothing_to_do(self) -> Row:
+    def nothing(self) -> Iterator[Row]:
         """Ten containers that run as they should, ours and docker-compose's."""
         with Place(self._home) as place:
             (place.folder / "docker-compose.yml").write_text(json.dumps(COMPOSE), encoding="utf-8")
@@ -178,7 +195,7 @@ class Bench:
             place.run(*again)
             place.run(*up)
             name = "nothing to do, ten containers / docker-compose up -d"
-            return paired(
+            yield paired(
                 name, 0.5, partial(seconds, partial(place.run, *again)), partial(seconds, partial(place.run, *up))
             )
 
@@ -212,11 +229,10 @@ def main() -> None:
     subprocess.run([ROOT / ".work" / "freeze" / "bin" / "python", ROOT / "scripts" / "freeze_agent.py"], check=True)
     with tempfile.TemporaryDirectory(prefix="floto-bench-", dir="/var/tmp") as folder:
         bench = Bench(Home(Path(folder)))
-        for told in bench.save():
-            print(told, flush=True)
-        print(paired("apply on an empty engine / zstd -dc | docker load", 0.8, bench.apply, bench.load), flush=True)
-        print(paired("patch of one layer / the same load", 0.15, bench.update, bench.load), flush=True)
-        print(bench.row_of_nothing_to_do(), flush=True)
+        rows = {"means": bench.means, "empty": bench.empty, "patch": bench.patch, "nothing": bench.nothing}
+        for name in sys.argv[1:] or rows:
+            for row in rows[name]():
+                print(row, flush=True)
 
 
 if __name__ == "__main__":
