@@ -65,8 +65,9 @@ def preflight(view: View, plan: Plan, staging: Staging) -> Findings:
 def _store(staging: Staging, view: View, plan: Plan) -> Iterator[Obstacle]:
     hosts, images = view.deployment.hosts, view.deployment.machine_images
     drafted = {step.action.host for step in plan.steps if isinstance(step.action, DraftMachine)}
-    disks = {images[machine_in(hosts[host]).image].disk for host in drafted}
-    needed = _with_spare(staging.needed + sum(staging.packed.get(disk, 0) for disk in disks))
+    machines = (machine_in(hosts[host]) for host in drafted)
+    disks = {(machine.hypervisor, images[machine.image].disk) for machine in machines}  # packed once for each
+    needed = _with_spare(staging.needed + sum(staging.packed.get(disk, 0) for _, disk in disks))
     if needed > staging.free:
         yield Obstacle(
             message=f"the site's store needs {size_text(needed)} under {staging.place}; "

@@ -1,6 +1,5 @@
 """One ESX or vCenter as a Hypervisor."""
 
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,14 +16,13 @@ from agent.targets.esx.autostart import Autostart
 from agent.targets.esx.disks import Disks
 from agent.targets.esx.export import export
 from agent.targets.esx.ovf import DISK, DiskFile, descriptor
+from agent.targets.esx.packing import Packing
 from agent.targets.esx.place import Finder, require
 from agent.targets.esx.session import Session
 from agent.targets.esx.specs import changed, completed, hardware_spec
 from agent.targets.esx.upload import Lease
 from agent.targets.hypervisor import Blueprint, Hardware, HeldError
-from agent.targets.vmdk import stream_optimized
 from bundle_format.errors import TargetError
-from bundle_format.parallel import Workers
 from bundle_format.progress import Progress
 
 POLL_SECONDS = 1.0
@@ -39,6 +37,7 @@ class EsxHypervisor:
         self._session = session
         self._owner = owner
         self._scratch = scratch
+        self._packing = Packing(scratch)
         with session.errors("looking for the place of machines"):
             self._place = Finder(session).place()
         self._disks = Disks(session, self._place, owner)
@@ -82,21 +81,14 @@ class EsxHypervisor:
                 f"Name it under [hypervisors.{self.name}.networks] in the site's file.",
             )
         self._remove_draft(name)
-        pool = Workers()
-        with tempfile.TemporaryFile(dir=self._scratch) as file, pool:
-            with blobs.open(blueprint.image.disk) as raw, progress.task(f"pack the disk of {name}") as task:
-                for piece in stream_optimized(raw, blueprint.image.size, pool):
-                    file.write(piece)
-                    task.advance(len(piece))
-            size = file.tell()
-            file.seek(0)
-            with (
-                progress.task(f"send machine {name} to {self.name}", size) as task,
-                self._lease(blueprint, name, labels, size) as lease,
-            ):
-                lease.send(file, size, task)
-                lease.complete()
-                return str(lease.machine._moId)
+        disk = self._packing.packed(blueprint.image, blobs, progress)
+        with (
+            progress.task(f"send machine {name} to {self.name}", disk.size) as task,
+            self._lease(blueprint, name, labels, disk.size) as lease,
+        ):
+            lease.send(disk.reader(), disk.size, task)
+            lease.complete()
+            return str(lease.machine._moId)
 
     def change(self, machine: str, hardware: Hardware, labels: Labels) -> None:
         """Give a machine other hardware."""
@@ -240,6 +232,7 @@ class EsxHypervisor:
 
     def close(self) -> None:
         """Log out."""
+        self._packing.close()
         self._session.close()
 
     def _lease(self, blueprint: Blueprint, name: str, labels: Labels, size: int) -> Lease:

@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urlsplit
 
 from pyVmomi import vmodl
 
+from agent.targets.esx.packing import Reader
 from agent.targets.esx.session import Session
 from bundle_format.errors import TargetError
 from bundle_format.progress import Task
@@ -61,7 +62,7 @@ class Lease:
         """The machine that is being made."""
         return self._lease.info.entity
 
-    def send(self, disk: BinaryIO, size: int, task: Task) -> None:
+    def send(self, disk: Reader, size: int, task: Task) -> None:
         """Upload the VMDK and see that the hypervisor got just these bytes."""
         [place] = [one for one in self._lease.info.deviceUrl if one.disk is not False][:1] or [None]
         if place is None:
@@ -149,7 +150,7 @@ class Lease:
 class _Body:
     """What is sent, counted and hashed while it is read; never whole in memory."""
 
-    def __init__(self, content: BinaryIO, size: int, advance: Callable[[int], None]) -> None:
+    def __init__(self, content: Reader, size: int, advance: Callable[[int], None]) -> None:
         self.size = size
         self.sent = 0
         self.sha1 = hashlib.sha1(usedforsecurity=False)

@@ -9,6 +9,7 @@ import sys
 import tarfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -281,6 +282,28 @@ def test_ten_machines_are_made_side_by_side(esx: LabEsx, closing: ExitStack, tmp
     assert {f"host{n}" for n in range(10)} <= names(hypervisor)
     for number in made:
         hypervisor.remove_machine(number)
+
+
+def test_a_disk_is_packed_once_however_many_machines_get_it(esx: LabEsx, closing: ExitStack, tmp_path: Path) -> None:
+    hypervisor, shelf = opened(esx, closing, tmp_path), Shelf()
+    content = os.urandom(3 * MIB)
+    wanted = blueprint(shelf, content)
+
+    def make(number: int) -> str:
+        name = f"twin{number}"
+        return hypervisor.create_machine(wanted, name, marks(name), shelf, Silence())
+
+    with ThreadPoolExecutor(4) as pool:
+        machines = list(pool.map(make, range(4)))
+
+    assert shelf.opened == [wanted.image.disk]
+    files = [found.disks[0].path for machine in machines if (found := hypervisor.inspect(machine))]
+    packed = [esx.file(file).read_bytes() for file in files]
+    assert packed[0][:4] == b"KDMV"
+    assert len(packed[0]) > len(content)
+    assert len(set(packed)) == 1
+    for machine in machines:
+        hypervisor.remove_machine(machine)
 
 
 UPLOAD = """
