@@ -299,6 +299,7 @@ def test_a_disk_is_packed_once_however_many_machines_get_it(esx: LabEsx, closing
     assert shelf.opened == [wanted.image.disk]
     files = [found.disks[0].path for machine in machines if (found := hypervisor.inspect(machine))]
     packed = [esx.file(file).read_bytes() for file in files]
+    assert len(packed) == 4
     assert packed[0][:4] == b"KDMV"
     assert len(packed[0]) > len(content)
     assert len(set(packed)) == 1
