@@ -53,7 +53,7 @@ def make_ledger(folder: Path, number: int) -> Path:
         "restart": "no",
     }
     objects = {
-        "host": {"server": {"kind": "machine", "machine": {**machine, "cpus": 1 + number % 2}}},
+        "host": {"server": {"kind": "machine", "machine": {**machine, "cpus": 1 + number % 2, "autostart": 1}}},
         "data_disk": {"engine": {"size": 64 << 20, "mount": "/var/lib/docker"}},
         "volume": {"data": {}},
         "task": {"write": {"container": writer}},
@@ -108,6 +108,7 @@ engine = "{engine.address}"
         self.add_other("other")
         marks = {"floto.product": "workshop", "floto.site": "krakow-1", "floto.host": "server", "floto.name": "server"}
         self.add_other("other-server", marks)
+        self._let_others_start()
 
     def add_other(self, name: str, marks: Mapping[str, str] | None = None) -> None:
         """A machine with power that somebody else made: knowing nothing of floto, or with the marks of a product."""
@@ -196,6 +197,7 @@ engine = "{engine.address}"
             assert [(machine.name, machine.runtime.powerState) for machine in ours] == [("server", "poweredOn")]
             own, data = [each.backing.fileName for each in ours[0].config.hardware.device if _is_disk(each)]
             assert data == DISK, "the data disk is not where it belongs"
+            assert _starting(there) == {"other", "server"}, "another machine would start by itself"
             kept = {own.partition("/")[0].partition("] ")[2], OURS, "others"}
         assert {path.name for path in self._store().iterdir()} == kept, "files or folders were left behind"
         assert sorted(path.name for path in self._flat().parent.iterdir()) == ["engine-flat.vmdk", "engine.vmdk"]
@@ -217,6 +219,18 @@ engine = "{engine.address}"
     def _store(self) -> Path:
         return self.esx.file("[datastore1] x").parent
 
+    def _let_others_start(self) -> None:
+        with client(self.esx) as there:
+            first = next(machine for machine in _machines(there) if machine.name == "other")
+            entry = vim.host.AutoStartManager.AutoPowerInfo(
+                key=first, startOrder=1, startDelay=30, waitForHeartbeat="no", startAction="powerOn", stopDelay=30,
+                stopAction="suspend",
+            )  # fmt: skip
+            config = vim.host.AutoStartManager.Config(
+                defaults=vim.host.AutoStartManager.SystemDefaults(enabled=True), powerInfo=[entry]
+            )
+            there.compute.host[0].configManager.autoStartManager.ReconfigureAutostart(config)
+
     def _look(self) -> dict[str, object]:
         """All that one sees of what is not ours: machines as they are configured, and their files."""
         with client(self.esx) as there:
@@ -227,6 +241,12 @@ engine = "{engine.address}"
             }
         files = [path for path in (self._store() / "others").rglob("*") if path.is_file()]
         return seen | {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def _starting(there: Client) -> set[str]:
+    """Which machines get power when the ESX has it again."""
+    config = there.compute.host[0].configManager.autoStartManager.config
+    return {entry.key.name for entry in config.powerInfo if entry.startAction.lower() == "poweron"}
 
 
 def _machines(there: Client) -> Iterator["vim.VirtualMachine"]:
