@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.labels import Owner
+from agent.targets.qemu.hypervisor import QemuHypervisor
+from bundle_format.site.hypervisors import LocalAccess
 from tests.e2e.places import Done, Home, run
 from tests.images import busybox_layer
 from tests.lab.esx import LabEsx
@@ -141,3 +144,19 @@ def on_esx(esx: LabEsx) -> str:
         f'address = "{esx.address}"\nuser = "{esx.user}"\npassword = {{ file = "secrets/esx" }}\n'
         'networks = { lan = "VM Network" }\n'
     )
+
+
+def on_this_computer(network: LabNetwork) -> str:
+    """How site.toml names the computer on which the agent runs."""
+    return f'kind = "qemu"\nfolder = "machines"\nnetworks = {{ lan = "{network.name}" }}\n'
+
+
+@contextmanager
+def switched_off(folder: Path) -> Iterator[None]:
+    """See to it that no machine of this computer in a folder has power at the end."""
+    try:
+        yield
+    finally:
+        here = QemuHypervisor("here", LocalAccess(kind="qemu", folder=str(folder)), Owner("shop", "krakow-1"))
+        for machine in here.observe().machines:
+            here.stop(machine.id, 0, hard=True)

@@ -1,21 +1,26 @@
 """The way of a machine: its image, a bundle, the frozen agent, a hypervisor, containers, and rows that outlive it.
 
-The shop runs on a contained machine, and a small product on one that really starts from the disk that was uploaded.
+The shop runs on a contained machine, and a small product on one that really starts from the disk that was uploaded; the
+long suite starts it on the agent's own computer, too.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from bundle_format.errors import ExitCode
+from tests.contracts.qemu_box import qemu_missing
 from tests.e2e.machines import (
     MachineSite,
     Product,
     kiosk,
     missing_file,
     on_esx,
+    on_this_computer,
     shop_on_a_machine,
+    switched_off,
 )
 from tests.e2e.places import Home
 from tests.engines import missing
@@ -30,7 +35,7 @@ MINUTES = 60
 
 @pytest.fixture(autouse=True)
 def _needs_machines() -> None:
-    if why := missing() or esx_missing() or machines_missing():
+    if why := missing() or esx_missing() or machines_missing() or qemu_missing():
         pytest.skip(why)
 
 
@@ -103,3 +108,14 @@ def test_the_shop_on_a_machine(site: MachineSite, shop: Product, network: LabNet
 def test_a_machine_that_really_starts(site: MachineSite, small: Product, network: LabNetwork) -> None:
     with LabEsx(guests="emulated", network=network) as esx:
         on_an_esx(site, small, esx)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(30 * MINUTES)
+def test_a_machine_of_the_agents_own_computer(small: Product, agent: Path, home: Home) -> None:
+    # Not pytest's own folder, whose name is too long for a machine's monitor.
+    with LabNetwork() as network, TemporaryDirectory(prefix="floto-site-") as folder:
+        site = MachineSite(Path(folder, "site"), network, 2, agent, home)
+        site.write(small, on_this_computer(network))
+        with switched_off(site.folder / "machines"):
+            rows_outlive_their_machine(site, small, site.folder / "machines/disks/shop-krakow-1/engine.raw")
