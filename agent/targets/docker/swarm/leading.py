@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from agent.targets.docker.connection import RefusedError
 
@@ -39,3 +39,13 @@ def led(verb: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
             asked.sleep(PAUSE_SECONDS)
 
     return waiting
+
+
+def heard_nodes(asked: Clocked, ask: Callable[[], list[Any]]) -> list[Any]:
+    """What `ask` tells of the nodes once their leader has heard of each; to a new one all are `unknown` at first."""
+    end = asked.clock() + LEADER_SECONDS
+    while True:
+        nodes = ask()
+        if asked.clock() > end or all(node["Status"]["State"] != "unknown" for node in nodes):
+            return nodes
+        asked.sleep(PAUSE_SECONDS)

@@ -15,7 +15,7 @@ from agent.targets.docker.connection import Connection, RefusedError, SilentErro
 from agent.targets.docker.containers import LISTEN_SECONDS, not_ours
 from agent.targets.docker.logs import log_lines, next_moment
 from agent.targets.docker.swarm.bodies import ASIDE, service_body, stopped_body
-from agent.targets.docker.swarm.leading import led
+from agent.targets.docker.swarm.leading import heard_nodes, led
 from agent.targets.docker.swarm.reading import node_from, service_from
 from agent.targets.engine import Blobs, LogLine
 from agent.targets.registry import Registry
@@ -65,7 +65,7 @@ class DockerSwarm:
 
     @led
     def _observed(self, info: Any) -> SwarmState:
-        nodes = tuple(node_from(node) for node in self._connection.get("/nodes"))
+        nodes = tuple(node_from(node) for node in heard_nodes(self, lambda: self._connection.get("/nodes")))
         tasks = self._connection.get("/tasks")
         services = self._connection.get("/services")
         kept = [*self._connection.get("/configs"), *self._connection.get("/secrets")]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from agent.targets.docker.connection import RefusedError
-from agent.targets.docker.swarm.leading import LEADER_SECONDS, led
+from agent.targets.docker.swarm.leading import LEADER_SECONDS, heard_nodes, led
 
 
 @dataclass
@@ -48,3 +48,19 @@ def test_every_other_refusal_is_told_at_once() -> None:
     with pytest.raises(RefusedError, match="no such service"):
         manager.remove("web")
     assert manager.now == 0
+
+
+@pytest.mark.parametrize(("states", "asked"), [(["unknown", "unknown", "ready"], 3), (["down"], 1)])
+def test_nodes_that_a_new_leader_has_not_heard_of_are_waited_for(states: list[str], asked: int) -> None:
+    manager, told = Manager([]), iter(states)
+    nodes = heard_nodes(manager, lambda: [{"Status": {"State": next(told)}}])
+
+    assert [node["Status"]["State"] for node in nodes] == states[-1:]
+    assert manager.now == (asked - 1) * 0.5
+
+
+def test_a_node_that_is_never_heard_of_is_told_as_it_is() -> None:
+    manager = Manager([])
+
+    assert heard_nodes(manager, lambda: [{"Status": {"State": "unknown"}}])
+    assert LEADER_SECONDS <= manager.now <= LEADER_SECONDS + 1
