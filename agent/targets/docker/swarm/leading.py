@@ -6,7 +6,9 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from agent.targets.docker.connection import RefusedError
 
-NO_LEADER = "does not have a leader"
+LEADERLESS = ("does not have a leader", "context deadline exceeded")
+"""What managers say who know of no leader, or whose leader has gone and does not answer them."""
+
 LEADER_SECONDS = 20
 PAUSE_SECONDS = 0.5
 
@@ -25,7 +27,7 @@ S = TypeVar("S", bound=Clocked)
 
 
 def led(verb: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
-    """The verb, which looks before it acts, tried again for some seconds while its swarm has no leader."""
+    """The verb, which looks before it acts, tried again for some seconds while its swarm has no leader that answers."""
 
     @wraps(verb)
     def waiting(asked: S, /, *given: P.args, **named: P.kwargs) -> T:
@@ -34,7 +36,7 @@ def led(verb: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
             try:
                 return verb(asked, *given, **named)
             except RefusedError as refused:
-                if NO_LEADER not in refused.message or asked.clock() > end:
+                if not any(sign in refused.message for sign in LEADERLESS) or asked.clock() > end:
                     raise
             asked.sleep(PAUSE_SECONDS)
 
