@@ -9,7 +9,7 @@ from agent.targets.docker.connection import RefusedError
 LEADERLESS = ("does not have a leader", "context deadline exceeded")
 """What managers say who know of no leader, or whose leader has gone and does not answer them."""
 
-LEADER_SECONDS = 20
+LEADER_SECONDS = 60
 PAUSE_SECONDS = 0.5
 
 P = ParamSpec("P")
