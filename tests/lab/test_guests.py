@@ -4,19 +4,21 @@ import base64
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyVmomi import vim
 
-from tests.engines import missing
 from tests.lab.clients import Client, client, make_vmdk
-from tests.lab.esx import LabEsx, esx_missing
-from tests.lab.image import machine_disk, machines_missing
+from tests.lab.esx import LabEsx
+from tests.lab.fixtures import network
+from tests.lab.image import machine_disk
 from tests.lab.network import LabNetwork
 from tests.ssh import make_key
+
+__all__ = ["network"]
 
 MIB = 1 << 20
 ENGINE = "exec dockerd -H unix:///var/run/docker.sock -H tcp://0.0.0.0:2375"
@@ -25,14 +27,6 @@ for found in /sys/class/scsi_device/*:0:1:0/device/block/*; do disk=/dev/${found
 [ -n "$(blkid -p "$disk")" ] || mkfs.ext4 -q -L rows "$disk"
 mkdir -p /rows
 mount "$(blkid -L rows)" /rows"""
-
-
-@pytest.fixture(scope="module")
-def network() -> Iterator[LabNetwork]:
-    if why := missing() or esx_missing() or machines_missing():
-        pytest.skip(why)
-    with LabNetwork() as network:
-        yield network
 
 
 @pytest.fixture(scope="module")

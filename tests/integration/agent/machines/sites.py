@@ -5,30 +5,17 @@ import subprocess
 import sys
 import tarfile
 import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import pytest
 
 from agent.floor import FLOOR
 from bundle_format.trust.state import TrustFolder
 from tests.bundles import ISSUED, root_document
 from tests.corner_shop import SECRET
-from tests.engines import missing
-from tests.lab.esx import LabEsx, esx_missing
-from tests.lab.image import machines_missing
+from tests.lab.esx import LabEsx
 from tests.lab.network import LabNetwork
 
 ROOT = Path(__file__).resolve().parents[4]
-
-
-@pytest.fixture(scope="module")
-def network() -> Iterator[LabNetwork]:
-    if why := missing() or esx_missing() or machines_missing():
-        pytest.skip(why)
-    with LabNetwork() as network:
-        yield network
 
 
 @dataclass(frozen=True)

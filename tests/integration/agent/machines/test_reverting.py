@@ -6,8 +6,9 @@ import pytest
 
 from bundle_format.errors import ExitCode
 from tests.corner_shop import make_shop
-from tests.integration.agent.machines.sites import Site, blank, machine, network
+from tests.integration.agent.machines.sites import Site, blank, machine
 from tests.lab.esx import LabEsx
+from tests.lab.fixtures import network
 from tests.lab.network import LabNetwork
 
 __all__ = ["network"]

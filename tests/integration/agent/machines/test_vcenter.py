@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from tests.corner_shop import make_shop
-from tests.integration.agent.machines.sites import Site, blank, machine, network
+from tests.integration.agent.machines.sites import Site, blank, machine
 from tests.lab.clients import client
 from tests.lab.esx import LabEsx
+from tests.lab.fixtures import network
 from tests.lab.network import LabNetwork
 
 __all__ = ["network"]
