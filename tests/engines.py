@@ -40,8 +40,15 @@ if [ "$ROOT" != / ]; then
     mount --rbind /dev "$ROOT/dev"
     mount -t tmpfs tmpfs "$ROOT/run"
     mount -t tmpfs tmpfs "$ROOT/tmp"
-    mkdir -p "$ROOT$FOLDER"
+    mkdir -p "$ROOT$FOLDER" "$ROOT/run/former"
     mount --rbind "$FOLDER" "$ROOT$FOLDER"
+    # It becomes the namespace's own root: were it a folder only, what is run in a container that is there already (a
+    # check of its health, too) would find itself in the root of this computer.
+    cd "$ROOT"
+    pivot_root . run/former
+    cd /
+    umount --lazy /run/former
+    rmdir /run/former
 fi
 touch "$FOLDER/ready"
 while :; do sleep 86400 & wait; done
@@ -160,8 +167,6 @@ class PrivateEngine:
             f"--cgroup-parent=/{self.folder.name}",
             *self._options,
         ]
-        if self._root != Path("/"):
-            dockerd = ["chroot", str(self._root), *dockerd]
         (self.folder / "pid").unlink(missing_ok=True)
         with (self.folder / "dockerd.log").open("ab") as log:
             self._daemon = subprocess.Popen(self.inside(*dockerd), stdout=log, stderr=log)

@@ -22,6 +22,11 @@ START_SECONDS = 180
 STOP_SECONDS = 60
 """What an engine may need for a stop beyond the container's own grace."""
 
+KILLED = 137
+"""The exit code of a program that was killed."""
+
+MOST_STARTS = 3
+
 STOP_GRACE = 10
 """An engine's own, where a container says nothing else."""
 
@@ -84,12 +89,37 @@ class Containers:
                 raise
             self._make_anew(found)
             self._launch(self._own(found["Name"].removeprefix("/")))
+        else:
+            if found["Id"] not in self.adopted and self._is_killed_over_and_over(found["Id"]):
+                self._launch_without_policy(found)
 
     def _launch(self, found: Any) -> None:
         if found["State"]["Paused"]:
             self._connection.post(f"/containers/{found['Id']}/unpause")
         elif found["State"]["Status"] not in ("running", "restarting"):
             self._connection.post(f"/containers/{found['Id']}/start", seconds=START_SECONDS)
+
+    def _is_killed_over_and_over(self, container: str) -> bool:
+        state = self._state(container)
+        return bool(state["Status"] == "restarting" and state["ExitCode"] == KILLED)
+
+    def _launch_without_policy(self, found: Any) -> None:
+        """Run what Docker 26, had it died in the middle of a start, would start and kill over and over.
+
+        Before each start it clears the half of the one before away, and takes the end of that for the end of the new
+        one. A container that is not to be restarted ends by that at most once.
+        """
+        path = f"/containers/{found['Id']}"
+        self._connection.post(f"{path}/update", {"RestartPolicy": {"Name": "no"}})
+        self._connection.post(f"{path}/stop", seconds=STOP_SECONDS, t=0)
+        for _ in range(MOST_STARTS):
+            self._connection.post(f"{path}/start", seconds=START_SECONDS)
+            if self._state(found["Id"])["Status"] == "running":
+                break
+        self._connection.post(f"{path}/update", {"RestartPolicy": found["HostConfig"]["RestartPolicy"]})
+
+    def _state(self, container: str) -> Any:
+        return self._connection.get(f"/containers/{container}/json")["State"]
 
     def _make_anew(self, found: Any) -> None:
         """Put a container of the same making and content in the place of one; `start` ends what is cut short here."""
