@@ -52,10 +52,13 @@ class Product:
 
 
 def shop_on_a_machine(home: Home) -> Product:
-    """The very shop, but that its host is a machine to be made."""
+    """The very shop, but that its host is a machine to be made, which may be slow."""
     whole = 'server = host("server", address=address)'
     machine = MACHINE.format(memory="2g", disk="3g")
     edited = home.edited("machine", {"site.star": (whole, f"{whole[:-1]}, machine={machine})")})
+    star = edited / "site.star"
+    patient = star.read_text(encoding="utf-8").replace("healthcheck=", 'health_deadline="10m", healthcheck=')
+    star.write_text(patient, encoding="utf-8")
     bundle = _built(home, edited)
     statement = "INSERT INTO product VALUES ('dates', 450)"
     settings = 'domain = "shop.example.net"\ndb_password = { file = "secrets/db_password" }\n'

@@ -7,6 +7,7 @@ long suite starts it on the agent's own computer, too.
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import pytest
 
@@ -98,9 +99,12 @@ def on_an_esx(site: MachineSite, product: Product, esx: LabEsx) -> None:
     assert "server  on" in site.agent("status")
 
 
-@pytest.mark.timeout(20 * MINUTES)
-def test_the_shop_on_a_machine(site: MachineSite, shop: Product, network: LabNetwork) -> None:
-    with LabEsx(guests="contained", network=network) as esx:
+@pytest.mark.timeout(60 * MINUTES)
+@pytest.mark.parametrize("guests", ["contained", pytest.param("emulated", marks=pytest.mark.slow)])
+def test_the_shop_on_a_machine(
+    site: MachineSite, shop: Product, network: LabNetwork, guests: Literal["contained", "emulated"]
+) -> None:
+    with LabEsx(guests=guests, network=network) as esx:
         on_an_esx(site, shop, esx)
 
 
