@@ -221,7 +221,8 @@ def _remove_new(engine: Engine, means: Means, name: str, grace: int) -> None:
 
 
 def _stuck(course: Course, faults: dict[str, FlotoError]) -> NeedsPersonError:
-    lines = [f"{host}: {told(fault)}" for host, fault in faults.items()]
+    lines = [f"{host}: {told(fault).removeprefix(f'{host}: ')}" for host, fault in faults.items()]
+    hints = dict.fromkeys(f"\n  {fault.hint}" for fault in faults.values() if fault.hint)
     undertaking = course.undertaking
     kept = [
         f"{step.action.host}: {standing.name} may still be called {aside_name(standing.name)}"
@@ -237,5 +238,5 @@ def _stuck(course: Course, faults: dict[str, FlotoError]) -> NeedsPersonError:
     return NeedsPersonError(
         "the change could not be taken back everywhere:\n  " + "\n  ".join([*lines, *kept]),
         "No volume and no container that ran before was removed. Mend the cause, then: floto-agent resume"
-        + "".join(snapshots),
+        + "".join([*snapshots, *hints]),
     )

@@ -249,7 +249,11 @@ def advice_on(said: str) -> str:
 
 _ADVICE = (
     ("no space left on device", "make room under the engine's root (docker info: Docker Root Dir), then run it again"),
-    ("port is already allocated", "another container has the port: docker ps shows which"),
+    (
+        "port is already allocated",
+        "another container has the port: docker ps shows which; where none has it, Docker 20.10 died in the middle of "
+        "a start and keeps the port for nobody until it is started again: systemctl restart docker",
+    ),
     ("address already in use", "a process of the host has the port: ss -lntup shows which"),
     ("HTTPS server", "the engine speaks TLS: give tls_ca, tls_cert and tls_key in the site's file"),
 )

@@ -91,11 +91,12 @@ def stuck(here: MachineSite) -> None:
 
     def refuse(moment: Moment) -> None:
         if moment.when == "before" and moment.verb == "remove":
-            raise TargetError("the engine is at its end")
+            raise TargetError("the engine is at its end", "start it anew")
 
     with pytest.raises(NeedsPersonError, match="could not be taken back") as failed:
         here.site.apply(release(here, "2", front=UNWELL), hook=refuse)
     assert "floto-agent abort --revert db1" in failed.value.hint
+    assert "start it anew" in failed.value.hint
 
 
 def test_a_person_may_go_back_to_it_where_taking_back_fails(here: MachineSite) -> None:
