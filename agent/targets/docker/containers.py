@@ -111,12 +111,14 @@ class Containers:
         """
         path = f"/containers/{found['Id']}"
         self._connection.post(f"{path}/update", {"RestartPolicy": {"Name": "no"}})
-        self._connection.post(f"{path}/stop", seconds=STOP_SECONDS, t=0)
-        for _ in range(MOST_STARTS):
-            self._connection.post(f"{path}/start", seconds=START_SECONDS)
-            if self._state(found["Id"])["Status"] == "running":
-                break
-        self._connection.post(f"{path}/update", {"RestartPolicy": found["HostConfig"]["RestartPolicy"]})
+        try:
+            self._connection.post(f"{path}/stop", seconds=STOP_SECONDS, t=0)
+            for _ in range(MOST_STARTS):
+                self._connection.post(f"{path}/start", seconds=START_SECONDS)
+                if self._state(found["Id"])["Status"] == "running":
+                    break
+        finally:
+            self._connection.post(f"{path}/update", {"RestartPolicy": found["HostConfig"]["RestartPolicy"]})
 
     def _state(self, container: str) -> Any:
         return self._connection.get(f"/containers/{container}/json")["State"]
