@@ -100,7 +100,7 @@ class Containers:
             self._connection.post(f"/containers/{found['Id']}/start", seconds=START_SECONDS)
 
     def _is_killed_over_and_over(self, container: str) -> bool:
-        state = self._state(container)
+        state = self._own(container)["State"]
         return bool(state["Status"] == "restarting" and state["ExitCode"] == KILLED)
 
     def _launch_without_policy(self, found: Any) -> None:
@@ -109,19 +109,16 @@ class Containers:
         Before each start it clears the half of the one before away, and takes the end of that for the end of the new
         one. A container that is not to be restarted ends by that at most once.
         """
-        path = f"/containers/{found['Id']}"
-        self._connection.post(f"{path}/update", {"RestartPolicy": {"Name": "no"}})
+        update = f"/containers/{found['Id']}/update"
+        self._connection.post(update, {"RestartPolicy": {"Name": "no"}})
         try:
-            self._connection.post(f"{path}/stop", seconds=STOP_SECONDS, t=0)
+            self.stop(found["Id"], 0)
             for _ in range(MOST_STARTS):
-                self._connection.post(f"{path}/start", seconds=START_SECONDS)
-                if self._state(found["Id"])["Status"] == "running":
+                self._launch(self._own(found["Id"]))
+                if self._own(found["Id"])["State"]["Status"] == "running":
                     break
         finally:
-            self._connection.post(f"{path}/update", {"RestartPolicy": found["HostConfig"]["RestartPolicy"]})
-
-    def _state(self, container: str) -> Any:
-        return self._connection.get(f"/containers/{container}/json")["State"]
+            self._connection.post(update, {"RestartPolicy": found["HostConfig"]["RestartPolicy"]})
 
     def _make_anew(self, found: Any) -> None:
         """Put a container of the same making and content in the place of one; `start` ends what is cut short here."""
