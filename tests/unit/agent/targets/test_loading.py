@@ -60,6 +60,43 @@ def test_one_by_one_nothing_is_waited_for() -> None:
     assert engine.over == ["small", "large", "middle"]
 
 
+def test_of_two_that_bring_a_layer_the_one_that_sends_it_is_waited_for() -> None:
+    class Slow(Engine):
+        def load(self, image: Image, held: frozenset[Digest], await_held: Callable[[], None] = lambda: None) -> str:
+            if image.tag == "large":
+                assert middle.wait(20), "middle waits for large, though small brings what both lack"
+            name = super().load(image, held, await_held)
+            if name == "middle":
+                middle.set()
+            return name
+
+    middle, engine = threading.Event(), Slow()
+
+    load_images(engine, images(small=1_000, middle=20_000, large=40_000), ())
+
+    assert engine.over == ["small", "middle", "large"]
+
+
+def test_an_image_that_others_bring_whole_takes_no_turn_from_one_that_has_more_to_send() -> None:
+    class Level(Engine):
+        def load(self, image: Image, held: frozenset[Digest], await_held: Callable[[], None] = lambda: None) -> str:
+            begun.append(image.tag)
+            if image.tag != "runtime":
+                together.wait(20)
+            return super().load(image, held, await_held)
+
+    begun, together = list[str](), threading.Barrier(3)
+    shelf, base, java = Shelf(), layer({"base": b"base"}), layer({"java": bytes(20_000)})
+    app = make_image(shelf, "app", [base, java, layer({"app": b"app"})], Cmd=["x"])
+    runtime = make_image(shelf, "runtime", [base, java], Cmd=["x"])
+    small = make_image(shelf, "small", [base], Cmd=["x"])
+    texts = make_image(shelf, "texts", [base, layer({"texts": b"texts"})], Cmd=["x"])
+
+    load_images(Level(), [app, runtime, small, texts], ())
+
+    assert begun[-1] == "runtime"
+
+
 @pytest.mark.parametrize("refused", ["small", "large"])
 def test_the_first_to_fail_is_told_and_not_those_that_waited_for_it(refused: str) -> None:
     for _ in range(20):
