@@ -1,6 +1,7 @@
 """The frozen agent against docker load and docker-compose, on private engines: medians of pairs.
 
-The release brings five images on one base. A task of each image runs, for tasks are over at once: the seconds in which
+Each place has a new file system: for minutes, ext4 looks at every file that was removed before it makes another. The
+release brings five images on one base. A task of each image runs, for tasks are over at once: the seconds in which
 containers have to stay well before a change counts as done are asked for, and no speed. docker-compose is what the
 distribution has, for Debian 12 version 1, which is Python as the agent is. A row alone: its name as an argument.
 """
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -32,6 +34,9 @@ LAYERS = {
 }
 BOXES = range(10)
 MEBIBYTE = 1 << 20
+ROOM = 16 << 30
+"""Bytes of a place's disk; it takes what is written to it."""
+
 WRITES = "--trace=write,pwrite64,writev,pwritev,sendto,sendmsg,sendfile"
 
 FIVE = """project("system", version = "{version}")
@@ -99,15 +104,17 @@ class Home:
 
 
 class Place:
-    """A site with an empty engine that believes the makers; a context manager."""
+    """A site with an empty engine that believes the makers, both on a new disk; a context manager."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._engine = PrivateEngine()
-        self.folder = Path(tempfile.mkdtemp(prefix="site-", dir=home.folder))
+        self._opened = ExitStack()
 
     def __enter__(self) -> "Place":
-        self._engine.__enter__()
+        disk = self._opened.enter_context(_new_disk(self._home.folder))
+        self._engine = self._opened.enter_context(PrivateEngine(disk=disk))
+        self.folder = disk / "site"
+        self.folder.mkdir()
         site = f'site = "bench"\n[hosts.server]\nengine = "{self._engine.address}"\n'
         (self.folder / "site.toml").write_text(site, encoding="utf-8")
         root = self._home.folder / "keys" / "root-1.floto-root"
@@ -115,8 +122,7 @@ class Place:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._engine.__exit__()
-        shutil.rmtree(self.folder)
+        self._opened.close()
 
     def agent(self, *words: str | Path) -> list[str | Path]:
         """The command line of a verb."""
@@ -198,6 +204,29 @@ class Bench:
             yield paired(
                 name, 0.5, partial(seconds, partial(place.run, *again)), partial(seconds, partial(place.run, *up))
             )
+
+
+@contextmanager
+def _new_disk(folder: Path) -> Iterator[Path]:
+    """A new file system, mounted in `folder`, in a file that is gone afterwards."""
+    file, disk = folder / "disk.ext4", folder / "disk"
+    disk.mkdir()
+    with file.open("wb") as content:
+        content.truncate(ROOM)
+    subprocess.run(["mkfs.ext4", "-q", file], check=True)
+    # Direct: what is written to it shall not be kept in memory twice.
+    attach = ["losetup", "--find", "--show", "--direct-io=on", file]
+    device = subprocess.run(attach, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+    try:
+        subprocess.run(["mount", device, disk], check=True)
+        try:
+            yield disk
+        finally:
+            subprocess.run(["umount", disk], check=True)
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
+        file.unlink()
+        disk.rmdir()
 
 
 def _strayed(place: Place, bundle: Path) -> Counter[str]:
