@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -156,6 +156,10 @@ class PrivateEngine:
         """`command` as it is to be run inside the engine's namespaces."""
         return ["nsenter", "-t", str(self.pid), "--net", "--mount", "--pid", "--uts", "--", *command]
 
+    def beside(self, *command: str) -> list[str]:
+        """A program of this computer as it is to be run on the engine's network."""
+        return ["nsenter", "-t", str(self.pid), "--net", "--", *command]
+
     def start(self) -> None:
         """Start dockerd (again) and wait until it answers."""
         dockerd = [
@@ -257,10 +261,10 @@ EVERYDAY = ("docker", "containerd")
 """Those that everyday tests try; the long suite tries all."""
 
 
-def each_kind() -> list[Any]:
+def each_kind(everyday: Collection[str] = EVERYDAY) -> list[Any]:
     """The kinds as parameters of a test, those beyond everyday's marked as slow."""
     return [
-        pytest.param(kind, marks=[pytest.mark.engine] if kind in EVERYDAY else [pytest.mark.engine, pytest.mark.slow])
+        pytest.param(kind, marks=[pytest.mark.engine] if kind in everyday else [pytest.mark.engine, pytest.mark.slow])
         for kind in KINDS
     ]
 

@@ -26,7 +26,7 @@ while not done:
 def polled(engine: PrivateEngine, url: str) -> Iterator[list[float]]:
     """Ask for `url` as long as the block lasts; afterwards the moments at which it answered, in seconds."""
     moments: list[float] = []
-    command = engine.inside(sys.executable, "-u", "-c", _POLL, url)
+    command = engine.beside(sys.executable, "-u", "-c", _POLL, url)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdin
         assert process.stdout.readline()

@@ -14,17 +14,18 @@ from agent.floor import FLOOR
 from bundle_format.trust.state import TrustFolder
 from tests.bundles import ISSUED, root_document
 from tests.corner_shop import write_site
-from tests.engines import PrivateEngine, missing
+from tests.engines import PrivateEngine, each_kind, made_engine
 
 ROOT = Path(__file__).resolve().parents[4]
 
 
-@pytest.fixture(scope="session")
-def engine() -> Iterator[PrivateEngine]:
-    """The engine that is installed here."""
-    if why := missing():
-        pytest.skip(why)
-    with PrivateEngine() as private:
+@pytest.fixture(scope="session", params=each_kind(everyday=["docker"]))
+def engine(request: pytest.FixtureRequest) -> Iterator[PrivateEngine]:
+    """The engine that is installed here; in the long suite newer ones, too."""
+    made = made_engine(request.param)
+    if isinstance(made, str):
+        pytest.skip(made)
+    with made as private:
         yield private
 
 
@@ -65,13 +66,13 @@ class Agent:
         """What the front of the shop answers inside the engine's network; empty when it does not."""
         url = f"http://127.0.0.1:{port}/index.html"
         fetch = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=2).read().decode())"
-        command = self.engine.inside(sys.executable, "-c", fetch)
+        command = self.engine.beside(sys.executable, "-c", fetch)
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
     @contextmanager
     def inside(self, program: str) -> Iterator[None]:
         """A Python program on the engine's host, which says a line when it is ready; it ends with its input."""
-        command = self.engine.inside(sys.executable, "-c", f"{program}\nimport sys; sys.stdin.read()")
+        command = self.engine.beside(sys.executable, "-c", f"{program}\nimport sys; sys.stdin.read()")
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout and process.stdout.readline()
             yield
