@@ -90,13 +90,13 @@ class PrivateEngine:
         features: Mapping[str, bool] | None = None,
         room: int | None = None,
         name: str = "",
-        disk: Path | None = None,
+        parent: Path | None = None,
     ) -> None:
         """`options` and `features` go to dockerd, whose programs are taken from `root`; `room` is its disk in bytes.
 
-        `name` is what its host is called, if not as this one; `disk` is a folder to have it in, if not the usual one.
+        `name` is what its host is called, if not as this one; `parent` is where its folder is, if not with others.
         """
-        self.folder = Path(tempfile.mkdtemp(prefix="floto-engine-", dir=disk))
+        self.folder = Path(tempfile.mkdtemp(prefix="floto-engine-", dir=parent))
         self.address = f"unix://{self.folder}/docker.sock"
         self._root = root
         self._options = list(options)

@@ -108,17 +108,18 @@ class Place:
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._opened = ExitStack()
 
     def __enter__(self) -> "Place":
-        disk = self._opened.enter_context(_new_disk(self._home.folder))
-        self._engine = self._opened.enter_context(PrivateEngine(disk=disk))
-        self.folder = disk / "site"
-        self.folder.mkdir()
-        site = f'site = "bench"\n[hosts.server]\nengine = "{self._engine.address}"\n'
-        (self.folder / "site.toml").write_text(site, encoding="utf-8")
-        root = self._home.folder / "keys" / "root-1.floto-root"
-        self.run(*self.agent("trust", "enrol", root, "--fingerprint", self._home.words))
+        with ExitStack() as opened:
+            disk = opened.enter_context(_new_disk(self._home.folder))
+            self._engine = opened.enter_context(PrivateEngine(parent=disk))
+            self.folder = disk / "site"
+            self.folder.mkdir()
+            site = f'site = "bench"\n[hosts.server]\nengine = "{self._engine.address}"\n'
+            (self.folder / "site.toml").write_text(site, encoding="utf-8")
+            root = self._home.folder / "keys" / "root-1.floto-root"
+            self.run(*self.agent("trust", "enrol", root, "--fingerprint", self._home.words))
+            self._opened = opened.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -222,7 +223,8 @@ def _new_disk(folder: Path) -> Iterator[Path]:
         try:
             yield disk
         finally:
-            subprocess.run(["umount", disk], check=True)
+            # Lazily, for an engine's last process may be dying still.
+            subprocess.run(["umount", "--lazy", disk], check=True)
     finally:
         subprocess.run(["losetup", "--detach", device], check=True)
         file.unlink()

@@ -110,29 +110,29 @@ def load_images(loader: Loader, images: Sequence[Image], held: Iterable[Digest])
     """Load `images` into an engine that holds the chains `held`; the engine's ids by config digest.
 
     The smallest goes first, for the others wait least for layers that they share with it; then the largest, for they
-    take longest; an image that others bring whole comes when nothing else is left to send. Layers that another load
-    brings travel once: they are waited for when all else was sent. After the first failure nothing new is begun. A
-    containerd store gets whole images one by one: it keeps what it knows.
+    take longest; one that others bring whole comes when nothing else is left to send. Layers that another load brings
+    travel once: they are waited for when all else was sent. After the first failure, which is raised, nothing new is
+    begun. A containerd store gets whole images one by one: it keeps what it knows.
     """
     by_size = sorted(images, key=lambda image: image.size)
-    waiting, present, loaded = [*by_size[:1], *reversed(by_size[1:])], set(held), dict[Digest, str]()
+    waiting, loaded = [*by_size[:1], *reversed(by_size[1:])], dict[Digest, str]()
+    held, sender = frozenset(held), dict[Digest, Future[str]]()
     busy = dict[Future[str], Image]()
     pool = ThreadPoolExecutor(loader.width)
     try:
         while waiting or busy:
             while waiting and len(busy) < loader.width:
-                # Of several loads under way that bring a layer, the first one sends it.
-                sender = {chain: load for load, other in reversed(busy.items()) for chain in chain_ids(other.layers)}
-                known = frozenset(present | sender.keys())
+                known = held.union(sender)
                 image = next((one for one in waiting if not known.issuperset(chain_ids(one.layers))), waiting[0])
                 waiting.remove(image)
-                awaited = {sender[chain] for chain in sender.keys() & ({*chain_ids(image.layers)} - present)}
-                busy[pool.submit(loader.load, image, known, partial(_await, image, awaited))] = image
+                chains = chain_ids(image.layers)
+                awaited = {sender[chain] for chain in chains if chain in sender}
+                load = pool.submit(loader.load, image, known, partial(_await, image, awaited))
+                sender |= dict.fromkeys({*chains} - known, load)
+                busy[load] = image
             over = wait(busy, return_when=FIRST_COMPLETED).done
             for load in [load for load in busy if load in over]:  # in their order: the first to fail is the cause
-                image = busy.pop(load)
-                loaded[image.config] = load.result()
-                present.update(chain_ids(image.layers))
+                loaded[busy.pop(load).config] = load.result()
     finally:
         pool.shutdown(cancel_futures=True)
     return loaded

@@ -70,8 +70,8 @@ class Agent:
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
     @contextmanager
-    def inside(self, program: str) -> Iterator[None]:
-        """A Python program on the engine's host, which says a line when it is ready; it ends with its input."""
+    def beside(self, program: str) -> Iterator[None]:
+        """A Python program on the engine's network, which says a line when it is ready; it ends with its input."""
         command = self.engine.beside(sys.executable, "-c", f"{program}\nimport sys; sys.stdin.read()")
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout and process.stdout.readline()

@@ -132,7 +132,7 @@ def test_a_port_that_a_process_of_the_host_has_is_told_before_anything_changes(s
     listen = (
         "import socket, time; s = socket.create_server(('127.0.0.1', 8080)); print('up', flush=True); time.sleep(60)"
     )
-    with site.inside(listen):
+    with site.beside(listen):
         said = site.run("apply", make_shop(site.folder), "--yes", code=21)
 
     assert "front wants port 8080/tcp, but a process of the host has it" in said

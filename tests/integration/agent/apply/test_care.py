@@ -22,7 +22,7 @@ def test_what_was_edited_or_rots_is_found_and_made_anew(shop: Agent) -> None:
         path.write_text("rotten", encoding="utf-8")
     said = shop.run("verify", "--installed", code=40)
     assert "front: file /srv/www/index.html was edited by hand" in said
-    if shop.engine.docker("info", "--format", "{{.Driver}}") == "overlay2":  # containerd's gives what it was sent
+    if shop.engine.docker("info", "--format", "{{.Driver}}") != "overlayfs":  # containerd's gives what it was sent
         assert "image shop/base:2024.1 is damaged" in said
 
     shop.run("verify", "--installed", "--repair", "--yes")
