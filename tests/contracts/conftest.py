@@ -24,26 +24,20 @@ IN_THE_CENTER = {
 
 @pytest.fixture(scope="session")
 def docker() -> Iterator[PrivateEngine]:
-    with ready(made_engine("docker")) as private:
+    with made_engine("docker") as private:
         yield private
 
 
 @pytest.fixture(scope="session")
 def newer() -> Iterator[PrivateEngine]:
-    with ready(made_engine("newer")) as private:
+    with made_engine("newer") as private:
         yield private
 
 
 @pytest.fixture(scope="session")
 def containerd() -> Iterator[PrivateEngine]:
-    with ready(made_engine("containerd")) as private:
+    with made_engine("containerd") as private:
         yield private
-
-
-def ready(made: PrivateEngine | str) -> PrivateEngine:
-    if isinstance(made, str):
-        pytest.skip(made)
-    return made
 
 
 @pytest.fixture(params=["fake", *each_kind()])
