@@ -14,6 +14,7 @@ from bundle_format.store import Store
 def download(url: str, expected: Digest | None, web: Web, store: Store, progress: Progress) -> File:
     """Bring what is behind `url` into the store; DefinitionError where it is not `expected`, or not to be had."""
     if expected is not None and expected in store:
+        web.forget(expected)
         return File(digest=expected, size=store.size(expected))
     request = Request(url, file_name(url))
     with progress.task(request.what) as task:

@@ -46,6 +46,7 @@ class MavenRepositories:
         The variables are FLOTO_MAVEN_ID_USER and FLOTO_MAVEN_ID_PASSWORD, ID being the repository's in capitals.
         """
         self._store = store
+        self._web = web
         self.repositories = tuple(repositories) or (*file.repositories, CENTRAL)
         self._places = [_place(repository, web, file, env) for repository in self.repositories]
 
@@ -60,6 +61,7 @@ class MavenRepositories:
         DefinitionError where no repository has it, or has other bytes than its checksum or the pin says.
         """
         if pinned is not None and pinned in self._store:
+            self._web.forget(pinned)
             return MavenFetched(wanted, File(digest=pinned, size=self._store.size(pinned)))
         places = [place for place in self._places if place.keeps(wanted)]
         exact = _newest_build(wanted, places) if wanted.version.endswith(SNAPSHOT) else wanted

@@ -111,6 +111,7 @@ class Registries:
     def fetch(self, layer: RemoteLayer, progress: Progress) -> None:
         """Bring a layer into the store, uncompressed and proved to be what the image's configuration names."""
         if layer.diff_id in self._store:
+            self._web.forget(layer.digest)
             return
         request = self._request(layer.reference, "blobs", layer.digest)
         with progress.task(f"{layer.reference.repository} {layer.digest[7:19]}", layer.size) as task:

@@ -128,6 +128,10 @@ class Web:
                 raise
             partial.remove()
 
+    def forget(self, content: str) -> None:
+        """What `content` names is in the store: nothing need be left of an earlier attempt."""
+        self._partials.forget(content)
+
     def _pieces(self, request: Request, partial: Partial, task: Task, *, known: bool) -> Iterator[bytes]:
         for piece in partial.content():
             task.advance(len(piece))

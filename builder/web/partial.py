@@ -68,3 +68,10 @@ class Partials:
                 yield Partial(file, own)
             finally:
                 own.unlink(missing_ok=True)
+
+    def forget(self, content: str) -> None:
+        """Remove what a process that was killed just before it could do so has left of a download that is whole."""
+        place = self._folder / hashlib.sha256(content.encode()).hexdigest()
+        with contextlib.suppress(FileNotFoundError), place.open("r+b") as file:
+            if try_lock(file):
+                Partial(file, place).remove()

@@ -157,7 +157,10 @@ def test_pinned_and_fetched_a_file_needs_no_repository(repository: Repository, t
     client = Client(tmp_path / "client", repository.root.as_uri())
     fetched = client.fetch(APP)
     shutil.rmtree(repository.root)
+    with Partials(tmp_path / "client" / "partial").open(fetched.file.digest) as killed:
+        killed.append(JAR)
     assert client.fetch(APP, fetched.file.digest).file == fetched.file
+    assert list((tmp_path / "client" / "partial").iterdir()) == []
 
 
 @pytest.mark.parametrize("faults", [[500, 503], ["cut", "cut"], ["stall"], ["wrong"], ["cut", "no ranges"]])

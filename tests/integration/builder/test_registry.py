@@ -138,6 +138,11 @@ def test_pinned_and_fetched_an_image_needs_no_registry(start: Start, tmp_path: P
     client = Client(tmp_path)
     image = client.pull(f"{registry.host}/web:1")
     registry.stop()
+    with Partials(tmp_path / "partial").open(image.layers[0].digest) as killed:
+        killed.append(LAYERS[0])
+    for layer in image.layers:
+        client.registries.fetch(layer, Silence())
+    assert list((tmp_path / "partial").iterdir()) == []
     again = client.registries.resolve(parse_reference(f"{registry.host}/web:1"), "linux/amd64", image.manifest)
     assert again == image
     with pytest.raises(DefinitionError, match="refuses connections"):

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from builder.sources.download import download
 from builder.web.client import PIECE, NotThereError, Patience, Request, Web
 from builder.web.partial import Partials
 from bundle_format.errors import DamageError, DefinitionError
 from bundle_format.progress import Silence
+from bundle_format.store import Store
 from tests.faulty import Fault, FaultyServer, folder
 
 CONTENT = random.Random(7).randbytes(3_000_000)
@@ -123,6 +125,17 @@ def test_a_kill_after_the_last_byte_costs_nothing(web: Web, server: FaultyServer
     name = hashlib.sha256(b"this content").hexdigest()
     (tmp_path / "partial" / name).write_bytes(CONTENT)
     assert fetch(web, server) == CONTENT
+
+
+def test_a_kill_between_the_last_byte_and_the_end_leaves_nothing_for_good(web: Web, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    blob = store.add_bytes(CONTENT)
+    with Partials(tmp_path / "partial").open(blob.digest) as partial:
+        partial.append(CONTENT)
+        web.forget(blob.digest)
+        assert len(partials(tmp_path)) == 1, "another process's download was taken away"
+    assert download("http://127.0.0.1:9/big", blob.digest, web, store, Silence()).digest == blob.digest
+    assert partials(tmp_path) == []
 
 
 def test_content_that_turns_out_wrong_is_forgotten(web: Web, server: FaultyServer, tmp_path: Path) -> None:
