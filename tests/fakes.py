@@ -99,6 +99,8 @@ class FakeContainer:
     by_hand: bool = False
     half_started: bool = False
     """Whether the engine died in the middle of its start, and cannot start it any more."""
+    killed: bool = False
+    """Whether the engine takes the end of such a half for the end of each new start, until it is asked again."""
     log: list[LogLine] = field(default_factory=list)
 
 
@@ -116,6 +118,8 @@ class FakeDaemon:
     def __init__(self, clock: FakeClock, name: str = "one", space: int = 1 << 40) -> None:
         self.clock = clock
         self.up = True
+        self.kills = False
+        """Whether it kills over and over what it had half started (Docker 26)."""
         self.free = space
         self.facts = EngineFacts(f"id-{name}", name, "20.10.24", (1, 41), "amd64", "classic", "fake", "/fake", 0)
         self.images: dict[str, FakeImage] = {}
@@ -241,6 +245,8 @@ class FakeDaemon:
             return "created", 0, 0
         if container.stopped:
             return "exited", container.stopped[1], 0
+        if container.killed:
+            return "restarting", 137, 1
         life, code, _ = self.program(container, container.words)
         policy = container.wish.restart
         if policy == "no" or (policy == "on-failure" and code == 0):
@@ -398,11 +404,13 @@ class FakeEngine:
                 self._own(again_name(container)).name = container
             found = self._own(container)
             if self._daemon.status(found)[0] in ("running", "restarting"):
+                found.killed = False
                 return
             for wanted in found.wish.ports:
                 self._claim(wanted, found)
             self._daemon.program(found, found.words)
-            if found.half_started:
+            found.killed = found.half_started and self._daemon.kills
+            if found.half_started and not found.killed:
                 found = self._made_anew(found)
             found.half_started = True
             try:

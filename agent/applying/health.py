@@ -34,6 +34,8 @@ def await_health(engine: Engine, name: str, deadline: int, means: Means) -> None
         if clock.time() - began >= deadline:
             raise _failed(engine, name, redact, f"is not well after {deadline} s: {_told(found)}")
         means.pause(POLL_SECONDS)
+        if found.status == "restarting":
+            engine.start(name)
         found = _found(engine, name)
         if found.restarts != restarts or found.status != "running":
             restarts, quiet = found.restarts, clock.time()

@@ -136,7 +136,8 @@ class Engine(Protocol):
         """Start a container; done if it runs.
 
         One that its engine cannot start any more, because it died in the middle of a start, is made anew from what it
-        was made of, with what it has written: its id changes, and what it had removed of its image comes back.
+        was made of, with what it has written: its id changes, and what it had removed of its image comes back. One that
+        its engine kills over and over for that reason runs on once it is asked for again while it is `restarting`.
         """
 
     def update(self, container: str, limits: Limits) -> None:

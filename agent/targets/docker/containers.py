@@ -27,6 +27,9 @@ KILLED = 137
 
 MOST_STARTS = 3
 
+QUIET_SECONDS = 1
+"""How long a container must have run before its engine has surely told of the end of an earlier start."""
+
 STOP_GRACE = 10
 """An engine's own, where a container says nothing else."""
 
@@ -115,10 +118,17 @@ class Containers:
             self.stop(found["Id"], 0)
             for _ in range(MOST_STARTS):
                 self._launch(self._own(found["Id"]))
-                if self._own(found["Id"])["State"]["Status"] == "running":
+                if self._runs_on(found["Id"]):
                     break
         finally:
             self._connection.post(update, {"RestartPolicy": found["HostConfig"]["RestartPolicy"]})
+
+    def _runs_on(self, container: str) -> bool:
+        try:
+            self._connection.post(f"/containers/{container}/wait", seconds=QUIET_SECONDS, condition="not-running")
+        except SilentError:
+            return True
+        return False
 
     def _make_anew(self, found: Any) -> None:
         """Put a container of the same making and content in the place of one; `start` ends what is cut short here."""

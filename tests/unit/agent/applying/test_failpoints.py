@@ -62,6 +62,21 @@ def test_threat_24_every_single_blow(
         print(f"\n{blow} at each of {sum(ends.values())} moments: {ends}")  # noqa: T201  # the counts are the evidence
 
 
+def test_what_an_engine_kills_over_and_over_after_half_a_start_runs_in_the_end(scene: Scene, tmp_path: Path) -> None:
+    counted = scene.copy(tmp_path / "count")
+    with watched(counted.site) as undisturbed:
+        update(counted, undisturbed)
+    moments = enumerate(undisturbed.moments)
+    halves = [number for number, moment in moments if (moment.when, moment.verb) == ("amid", "start")]
+    assert halves
+    for number in halves:
+        copied = scene.copy(tmp_path / str(number))
+        copied.site.daemons["one"].kills = True
+        with watched(copied.site, {number: "power"}) as watch:
+            update(copied, watch)
+        settle_and_check(copied)
+
+
 def moments_of(scene: Scene, root: Path) -> int:
     copied = scene.copy(root)
     with watched(copied.site) as watch:
