@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 from bundle_format.errors import ExitCode, FlotoError
 from bundle_format.progress import Progress
@@ -80,12 +80,36 @@ class VerbTable:
         return verb
 
 
+class Heedless:
+    """A stream of text that goes on without a word when its reader has left, as a terminal does whose login is lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or do nothing."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, or do nothing."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class Terminal:
-    """The person's side: results on `output`, everything about the work on `messages`."""
+    """The person's side: results on `output`, everything about the work on `messages`.
+
+    Messages that nobody can read any more stop no work.
+    """
 
     def __init__(self, output: TextIO, messages: TextIO, answers: TextIO) -> None:
         self._output = output
-        self._messages = messages
+        self._messages = cast(TextIO, Heedless(messages))
         self._answers = answers
 
     def say(self, text: str = "") -> None:
@@ -103,7 +127,8 @@ class Terminal:
 
     def warn(self, text: str) -> None:
         """Print lines that are no part of the result."""
-        self._output.flush()
+        with contextlib.suppress(OSError):  # `say` and the end of the program tell of it
+            self._output.flush()
         self._messages.write(escape(text) + "\n")
         self._messages.flush()
 

@@ -1,6 +1,7 @@
 """How a person or the system stops a change: what runs ends in good order, and is taken back."""
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,10 @@ class WallClock:
 
 @contextmanager
 def stoppable() -> Iterator[Event]:
-    """An event that is set, before KeyboardInterrupt is raised, when a person or the system asks to stop."""
+    """An event that is set, before KeyboardInterrupt is raised, when a person or the system asks to stop.
+
+    A login that is lost asks for nothing: what was agreed to goes on.
+    """
     stop = Event()
 
     def asked(_number: int, _frame: FrameType | None) -> None:
@@ -33,6 +37,8 @@ def stoppable() -> Iterator[Event]:
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    if sys.platform != "win32":
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield stop
     finally:

@@ -31,7 +31,12 @@ class Tunnel:
         try:
             with self._errors.open("wb") as errors:
                 self._child = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, env=system_environment()
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    env=system_environment(),
+                    start_new_session=True,  # Ctrl-C is for the agent, which needs the way to take all back
                 )
         except OSError as error:
             self._folder.cleanup()

@@ -2,7 +2,9 @@
 
 import errno
 import io
+import os
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from types import ModuleType
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundle_format.errors import DamageError, DefinitionError, ExitCode, FlotoError
+from bundle_format.shown.lines import ProgressLines
 from bundle_format.terminal import Terminal, Verb, VerbTable, escape, escape_line, run_program
 
 
@@ -127,6 +130,23 @@ def test_threat_36_what_is_printed_holds_no_control_or_invisible_sign(text: str)
     assert not set(shown) & set("\u200b\u200e\u202a\u202e\u2066\u2069\ufeff\n\r\x1b")
     shown.encode("utf-8")
     assert escape(shown) == shown
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such terminals")
+def test_work_goes_on_when_its_terminal_is_lost() -> None:
+    here, there = os.openpty()
+    with os.fdopen(there, "w", encoding="utf-8") as lost:
+        terminal = Terminal(lost, lost, io.StringIO())
+        os.close(here)
+        for progress in (terminal.progress(), ProgressLines(terminal.warn, every=0.01)):
+            with progress.task("work", 100) as work:
+                work.advance(50)
+                time.sleep(0.2)
+                progress.note("half of it is done")
+        with pytest.raises(OSError, match="Input/output"):
+            terminal.say("a result is no message")
+        terminal.warn("lost")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), there)
 
 
 def test_a_file_reaches_a_program_byte_by_byte_and_a_person_without_its_controls() -> None:

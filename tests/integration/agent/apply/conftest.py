@@ -15,8 +15,9 @@ from bundle_format.trust.state import TrustFolder
 from tests.bundles import ISSUED, root_document
 from tests.corner_shop import write_site
 from tests.engines import PrivateEngine, each_kind, made_engine
+from tests.terminals import Terminal
 
-ROOT = Path(__file__).resolve().parents[4]
+ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[4])}
 
 
 @pytest.fixture(scope="session", params=each_kind(everyday=["docker"]))
@@ -45,12 +46,16 @@ class Agent:
         return subprocess.Popen(
             self.command(verb, *arguments),
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=ENV,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def on_terminal(self, verb: str, *arguments: object) -> Terminal:
+        """Run it beside the test on a terminal of its own."""
+        return Terminal(self.command(verb, *arguments), self.folder, ENV)
 
     def run(self, verb: str, *arguments: object, code: int = 0) -> str:
         """Run it to its end; what it said, results first."""

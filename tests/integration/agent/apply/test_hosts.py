@@ -17,6 +17,7 @@ from tests.corner_shop import make_shop, write_site
 from tests.engines import PrivateEngine
 from tests.integration.agent.apply.conftest import Agent
 from tests.ssh import SshServer, ssh_missing
+from tests.terminals import CTRL_C
 
 pytestmark = pytest.mark.engine
 
@@ -37,11 +38,15 @@ class Hosts:
         """What each app was made from, by the file that its image holds."""
         return {host: engine.docker("exec", f"app-{host}", "cat", "/app/base") for host, engine in self.engines.items()}
 
+    def wait_for_switch(self, host: str) -> None:
+        """Until the app of a host is being switched."""
+        while f"app-{host}.floto-old" not in self.engines[host].docker("ps", "--all", "--format", "{{.Names}}").split():
+            time.sleep(0.02)
+
     def cut_amid(self, bundle: Path, host: str, cut: list[str]) -> str:
         """Apply and run `cut` once the app of a host is being switched; what the agent said."""
         process = self.agent.start("apply", bundle, "--yes")
-        while f"app-{host}.floto-old" not in self.engines[host].docker("ps", "--all", "--format", "{{.Names}}").split():
-            time.sleep(0.02)
+        self.wait_for_switch(host)
         if cut:
             subprocess.run(cut, check=True)
         else:
@@ -95,6 +100,28 @@ def test_a_host_whose_engine_dies_in_the_middle_of_an_update(hosts: Hosts) -> No
     assert hosts.versions() == {"north": "2024.3", "south": "2024.3"}
     assert "version 2024.3" in agent.page()
     assert "nothing to do" in agent.run("apply", hosts.bundle("2024.3", 3))
+
+
+@pytest.mark.timeout(900)
+def test_a_lost_login_stops_no_change_and_ctrl_c_takes_it_back(hosts: Hosts) -> None:
+    agent = hosts.agent
+    agent.run("apply", hosts.bundle("2024.1", 1), "--yes")
+    bundle = hosts.bundle("2024.2", 2)
+    with agent.on_terminal("apply", bundle, "--yes") as terminal:
+        hosts.wait_for_switch("south")
+        terminal.press(CTRL_C)
+        assert terminal.process.wait(300) == 30, terminal.shown.decode()
+    assert hosts.versions() == {"north": "2024.1", "south": "2024.1"}
+    assert "version 2024.1" in agent.page()
+
+    with agent.on_terminal("apply", bundle, "--yes") as terminal:
+        hosts.wait_for_switch("south")
+        terminal.hang_up()
+        terminal.process.wait(300)
+    assert hosts.versions() == {"north": "2024.2", "south": "2024.2"}
+    assert "version 2024.2" in agent.page()
+    agent.run("status")
+    assert "nothing to do" in agent.run("apply", bundle)
 
 
 @pytest.mark.slow
