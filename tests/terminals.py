@@ -4,6 +4,7 @@ import os
 import select
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,6 +37,13 @@ class Terminal:
     def press(self, keys: str) -> None:
         """Type on it."""
         os.write(self._here, keys.encode())
+
+    def wait_for(self, text: str) -> None:
+        """Until it shows a text."""
+        end = time.monotonic() + 60
+        while text.encode() not in self.shown:
+            assert time.monotonic() < end, f"never said {text!r}:\n{self.shown.decode()}"
+            time.sleep(0.02)
 
     def hang_up(self) -> None:
         """Lose the login: the kernel tells all programs on it (SIGHUP), and nothing can be written to it any more."""

@@ -162,6 +162,8 @@ class Transaction:
                 "Forward: floto-agent resume    back: floto-agent abort",
             ) from error
         self._means.stop.clear()
+        if phase is not Phase.STAGE:
+            self._means.progress.note(f"{why.partition(chr(10))[0]}; taking back what was begun")
         self.give_up()
         for cause in causes:
             if not isinstance(cause, FlotoError | KeyboardInterrupt | OSError):

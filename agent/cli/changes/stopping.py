@@ -28,13 +28,16 @@ class WallClock:
 def stoppable() -> Iterator[Event]:
     """An event that is set, before KeyboardInterrupt is raised, when a person or the system asks to stop.
 
-    A login that is lost asks for nothing: what was agreed to goes on.
+    Asking again changes nothing: what was begun is being taken back by then, which must come to its end (a frozen agent
+    hears every Ctrl-C twice besides). A login that is lost asks for nothing: what was agreed to goes on.
     """
-    stop = Event()
+    stop, heard = Event(), Event()
 
     def asked(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-        raise KeyboardInterrupt
+        if not heard.is_set():
+            heard.set()
+            stop.set()
+            raise KeyboardInterrupt
 
     before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
     if sys.platform != "win32":

@@ -110,6 +110,8 @@ def test_a_lost_login_stops_no_change_and_ctrl_c_takes_it_back(hosts: Hosts) -> 
     with agent.on_terminal("apply", bundle, "--yes") as terminal:
         hosts.wait_for_switch("south")
         terminal.press(CTRL_C)
+        terminal.wait_for("taking back what was begun")
+        terminal.press(CTRL_C)
         assert terminal.process.wait(300) == 30, terminal.shown.decode()
     assert hosts.versions() == {"north": "2024.1", "south": "2024.1"}
     assert "version 2024.1" in agent.page()
