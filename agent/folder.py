@@ -78,6 +78,15 @@ class Folder:
             file.flush()
             yield
 
+    def holder(self) -> str:
+        """Which process holds the site now, for a person; empty when none does."""
+        path = self.root / "lock"
+        try:
+            with path.open("r+b") as file:
+                return "" if try_lock(file) else _holder(path)
+        except FileNotFoundError:
+            return ""
+
 
 def open_folder(root: Path) -> Folder:
     """Open a state folder, made if it is missing; UnsafeFileError when others could have changed what is in it."""

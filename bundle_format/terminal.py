@@ -5,11 +5,15 @@ import contextlib
 import difflib
 import getpass
 import json
+import math
 import os
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from types import FrameType
 from typing import Any, TextIO, cast
 
 from bundle_format.errors import ExitCode, FlotoError
@@ -18,6 +22,9 @@ from bundle_format.shown.lines import ProgressLines
 
 INTERRUPTED = 130
 PIPE_CLOSED = 141
+
+SAME_PRESS = 0.5
+"""Seconds within which a second Ctrl-C is the first one heard again."""
 
 _ESCAPED = {
     code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
@@ -164,6 +171,20 @@ class Terminal:
         return ProgressLines(self.warn)
 
 
+def hear_interrupts_once() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt once a press: the starter of a frozen program passes on what it heard, too."""
+    heard = -math.inf
+
+    def asked(_number: int, _frame: FrameType | None) -> None:
+        nonlocal heard
+        before, heard = heard, time.monotonic()
+        if heard - before > SAME_PRESS:
+            raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, asked)
+
+
 def run_program(name: str, version: str, description: str, verbs: VerbTable, argv: Sequence[str]) -> int:
     """Run the verb that `argv` names and return the exit code; SystemExit (2) on wrong usage, (0) after help."""
     for stream in (sys.stdout, sys.stderr):
@@ -178,6 +199,7 @@ def run_program(name: str, version: str, description: str, verbs: VerbTable, arg
             parser.print_help(sys.stderr)
             return ExitCode.USAGE
         verb: Verb = arguments.verb
+        hear_interrupts_once()
         code = verb.run(arguments, terminal)
         sys.stdout.flush()
     except FlotoError as error:

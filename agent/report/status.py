@@ -56,7 +56,10 @@ class MachineStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A site beside its release; `drift` is what an apply of this release would mend, None if that cannot be told."""
+    """A site beside its release; `drift` is what an apply of this release would mend, None if that cannot be told.
+
+    `under_way` is what another agent does at this moment, `interrupted` what one was doing when it was cut short.
+    """
 
     product: str
     site: str
@@ -67,20 +70,27 @@ class Status:
     unmanaged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     drift: tuple[str, ...] | None = None
     interrupted: str = ""
+    under_way: str = ""
     services: tuple[ServiceStatus, ...] = ()
     nodes: tuple[NodeStatus, ...] = ()
 
     @property
     def as_it_shall_be(self) -> bool:
-        """Whether all hosts and nodes answer, nothing was interrupted, and nothing is to be mended."""
+        """Whether all hosts and nodes answer, nothing is under way or was interrupted, and nothing is to be mended."""
         reachable = all(host.reachable for host in self.hosts) and all(machine.running for machine in self.machines)
         fine = all(container.condition in ("well", "ended") for container in self.containers)
         served = all(one.condition == "well" for one in self.services) and all(node.ready for node in self.nodes)
-        return reachable and fine and served and not self.interrupted and not self.drift
+        return reachable and fine and served and not (self.under_way or self.interrupted or self.drift)
 
 
 def status_of(
-    receipt: Receipt, state: SiteState, plan: Plan | None, disks: Mapping[str, DiskUse], interrupted: str
+    receipt: Receipt,
+    state: SiteState,
+    plan: Plan | None,
+    disks: Mapping[str, DiskUse],
+    *,
+    interrupted: str = "",
+    under_way: str = "",
 ) -> Status:
     """The status of the site on which the release of `receipt` runs; `plan` is what it would take to mend it."""
     undertaking = receipt.undertaking
@@ -96,6 +106,7 @@ def status_of(
         unmanaged=_unmanaged(state, Owner(source.product, source.site)),
         drift=None if plan is None else tuple(_drift(plan)),
         interrupted=interrupted,
+        under_way=under_way,
         services=tuple(service_statuses(undertaking, state)),
         nodes=tuple(node_statuses(undertaking, state)),
     )
@@ -109,6 +120,7 @@ def status_json(status: Status) -> dict[str, Any]:
         "version": status.version,
         "as_it_shall_be": status.as_it_shall_be,
         "interrupted": status.interrupted,
+        "under_way": status.under_way,
         "hosts": [
             {
                 "name": host.name,

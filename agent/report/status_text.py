@@ -11,6 +11,8 @@ from bundle_format.shown.table import table
 def status_lines(status: Status, now: int) -> Iterator[str]:
     """The status for a person; `now` is Unix time."""
     yield f"{status.product} {status.version} on site {status.site}"
+    if status.under_way:
+        yield f"under way: {status.under_way}"
     if status.interrupted:
         yield f"interrupted: {status.interrupted}; end it with: floto-agent resume"
     yield from table("hosts", [_host_row(host) for host in status.hosts])
@@ -23,7 +25,9 @@ def status_lines(status: Status, now: int) -> Iterator[str]:
             rows = [(name, "unknown" if size is None else size_text(size)) for name, size in host.disk.volumes.items()]
             yield from table(f"volumes on {host.name}", rows)
     yield from table("not ours, left alone", [(host, ", ".join(names)) for host, names in status.unmanaged.items()])
-    if status.drift is None:
+    if status.under_way:
+        yield "drift: told when what is under way has ended"
+    elif status.drift is None:
         yield "drift: cannot be told, for the release or its secrets cannot be read here"
     else:
         yield from table("drift", [(line,) for line in status.drift])

@@ -104,11 +104,14 @@ def outlook_of(site: Site, intent: Intent, wishes: Wishes) -> Iterator[Outlook]:
 
 
 def unfinished(site: Site) -> Iterator[str]:
-    """What to know beside a plan where an earlier change was interrupted."""
+    """What to know beside a plan where an earlier change has not ended."""
     course = read_course(site.folder.journal)
     if course and course.outcome is None:
-        change = f"{course.undertaking.operation} of {course.undertaking.source.version}"
-        yield f"the {change} was interrupted in phase {course.phase}; apply ends it first, which may change this plan"
+        change = f"the {course.undertaking.operation} of {course.undertaking.source.version}"
+        if holder := site.folder.holder():
+            yield f"{change} is under way, in phase {course.phase}, by {holder}; it will change this plan"
+        else:
+            yield f"{change} was interrupted in phase {course.phase}; apply ends it first, which may change this plan"
 
 
 def _hosts_of(intent: Intent, wishes: Wishes) -> set[str]:

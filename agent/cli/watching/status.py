@@ -55,7 +55,8 @@ def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     undertaking = receipt.undertaking
     intent = _intent(site, receipt)
     course = read_course(site.folder.journal)
-    interrupted = f"{course.undertaking.operation} in phase {course.phase}" if course and not course.outcome else ""
+    unfinished = f"{course.undertaking.operation} in phase {course.phase}" if course and not course.outcome else ""
+    holder = unfinished and site.folder.holder()
     owner = owner_of(undertaking.source)
     with (
         hypervisors_of(undertaking.hypervisors, owner, site, site.keeper(None)) as (hypervisors, mute),
@@ -63,8 +64,10 @@ def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     ):
         state = observe(engines, silent, intent.deployment if intent else None, hypervisors, mute)
         disks = _disks(engines) if measure else {}
+    if holder:
+        return status_of(receipt, state, None, disks, under_way=f"{unfinished}, by {holder}")
     plan = make_plan(intent.deployment, state, read_history(site.folder)) if intent else None
-    return status_of(receipt, state, plan, disks, interrupted)
+    return status_of(receipt, state, plan, disks, interrupted=unfinished)
 
 
 def _intent(site: Site, receipt: Receipt) -> Intent | None:

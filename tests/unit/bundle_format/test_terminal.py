@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -14,7 +15,16 @@ from hypothesis import strategies as st
 
 from bundle_format.errors import DamageError, DefinitionError, ExitCode, FlotoError
 from bundle_format.shown.lines import ProgressLines
-from bundle_format.terminal import Terminal, Verb, VerbTable, escape, escape_line, run_program
+from bundle_format.terminal import (
+    SAME_PRESS,
+    Terminal,
+    Verb,
+    VerbTable,
+    escape,
+    escape_line,
+    hear_interrupts_once,
+    run_program,
+)
 
 
 class Typed(io.StringIO):
@@ -147,6 +157,23 @@ def test_work_goes_on_when_its_terminal_is_lost() -> None:
             terminal.say("a result is no message")
         terminal.warn("lost")
         os.dup2(os.open(os.devnull, os.O_WRONLY), there)
+
+
+def test_ctrl_c_that_is_heard_twice_interrupts_once() -> None:
+    former = signal.getsignal(signal.SIGINT)
+    try:
+        hear_interrupts_once()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(SAME_PRESS + 0.05)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        hear_interrupts_once()
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def test_a_file_reaches_a_program_byte_by_byte_and_a_person_without_its_controls() -> None:

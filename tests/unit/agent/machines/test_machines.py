@@ -289,7 +289,7 @@ def test_the_status_tells_of_machines_and_their_drift(here: MachineSite) -> None
 
     def told() -> str:
         state = here.site.observe(release)
-        status = status_of(receipt, state, here.site.plan(release), {}, "")
+        status = status_of(receipt, state, here.site.plan(release), {})
         assert status_json(status)["machines"][0]["running"] == (machine.power == "on")
         return "\n".join(status_lines(status, 0))
 

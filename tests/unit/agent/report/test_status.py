@@ -35,7 +35,7 @@ def shop(site: FakeSite) -> Deployment:
 def status(site: FakeSite, state: SiteState | None = None, **disks: DiskUse) -> Status:
     current = site.history.current
     assert current
-    return status_of(current, state or site.observe(shop(site)), site.plan(shop(site)), disks, "")
+    return status_of(current, state or site.observe(shop(site)), site.plan(shop(site)), disks)
 
 
 def conditions(status: Status) -> dict[str, str]:
@@ -76,6 +76,18 @@ def test_a_dead_host_leaves_the_others_told(site: FakeSite) -> None:
     assert "DOWN" in "\n".join(status_lines(told, int(site.clock.now)))
 
 
+def test_what_another_agent_does_now_is_no_drift(site: FakeSite) -> None:
+    current = site.history.current
+    assert current
+    told = status_of(current, site.observe(shop(site)), None, {}, under_way="apply in phase switch, by process 7")
+
+    assert not told.as_it_shall_be
+    assert status_json(told)["under_way"] == "apply in phase switch, by process 7"
+    lines = list(status_lines(told, 0))
+    assert "under way: apply in phase switch, by process 7" in lines
+    assert not any(line.startswith(("interrupted", "drift: cannot")) for line in lines)
+
+
 def test_the_same_for_scripts_and_for_prometheus(site: FakeSite) -> None:
     told = status(site, one=DiskUse(1, 2, {"data": 7, "odd": None}))
 
@@ -97,19 +109,19 @@ def test_services_and_lost_nodes_are_told(tmp_path: Path) -> None:
     current = site.history.current
     assert current
 
-    told = status_of(current, site.observe(release), site.plan(release), {}, "")
+    told = status_of(current, site.observe(release), site.plan(release), {})
     assert told.as_it_shall_be
     assert [(one.name, one.condition, one.running, one.nodes) for one in told.services] == [
         ("web", "well", 2, ("n1", "n2"))
     ]
 
     swarm.nodes[1] = Node("n2", "n2", ready=False)
-    told = status_of(current, site.observe(release), site.plan(release), {}, "")
+    told = status_of(current, site.observe(release), site.plan(release), {})
     assert not told.as_it_shall_be
     assert [line.split() for line in status_lines(told, 0) if "DOWN" in line] == [["n2", "DOWN", "worker"]]
     assert [(node["name"], node["ready"]) for node in status_json(told)["nodes"]] == [("n1", True), ("n2", False)]
     assert 'floto_node_ready{product="shop",site="krakow-1",host="one",node="n2"} 0' in prometheus_lines(told)
 
     swarm.fault = "the swarm does not answer: no leader"
-    told = status_of(current, site.observe(release), None, {}, "")
+    told = status_of(current, site.observe(release), None, {})
     assert [(one.condition, one.told) for one in told.services] == [("unknown", swarm.fault)]
