@@ -160,7 +160,7 @@ def test_work_goes_on_when_its_terminal_is_lost() -> None:
 
 
 def test_ctrl_c_that_is_heard_twice_interrupts_once() -> None:
-    former = signal.getsignal(signal.SIGINT)
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         hear_interrupts_once()
         with pytest.raises(KeyboardInterrupt):
