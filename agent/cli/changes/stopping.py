@@ -10,14 +10,18 @@ from types import FrameType
 
 
 class WallClock:
-    """Real time; waiting ends early when a person asks to stop."""
+    """Real time that runs evenly, so that no deadline moves when somebody sets the computer's clock meanwhile.
+
+    Waiting ends early when a person asks to stop.
+    """
 
     def __init__(self, stop: Event) -> None:
         self._stop = stop
+        self._zero = time.time() - time.monotonic()
 
     def time(self) -> float:
         """Unix seconds."""
-        return time.time()
+        return self._zero + time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
