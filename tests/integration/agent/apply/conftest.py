@@ -17,7 +17,8 @@ from tests.corner_shop import write_site
 from tests.engines import PrivateEngine, each_kind, made_engine
 from tests.terminals import Terminal
 
-ENV = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[4])}
+ROOT = Path(__file__).resolve().parents[4]
+ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 @pytest.fixture(scope="session", params=each_kind(everyday=["docker"]))
