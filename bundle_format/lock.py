@@ -6,12 +6,19 @@ from typing import IO
 if sys.platform == "win32":
     import msvcrt
 
+    PLACE = 0x7FFF0000
+    """The byte that is locked: always the same, and behind what anybody reads, for a locked byte cannot be read."""
+
     def try_lock(file: IO[bytes]) -> bool:
         """Lock `file` for this process until it is closed; False when somebody else holds it."""
+        position = file.tell()
+        file.seek(PLACE)
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         except OSError:
             return False
+        finally:
+            file.seek(position)
         return True
 
 else:
