@@ -28,14 +28,16 @@ def await_health(engine: Engine, name: str, deadline: int, means: Means) -> None
     found = _found(engine, name)
     restarts = found.restarts
     quiet = began
+    asked_again = False
     while not _is_well(found, clock.time() - quiet):
         if found.status in ("exited", "dead"):
             raise _failed(engine, name, redact, f"ended with exit code {found.exit_code} {found.reason}".rstrip())
         if clock.time() - began >= deadline:
             raise _failed(engine, name, redact, f"is not well after {deadline} s: {_told(found)}")
         means.pause(POLL_SECONDS)
-        if found.status == "restarting":
+        if found.status == "restarting" and not asked_again:
             engine.start(name)
+            asked_again = True
         found = _found(engine, name)
         if found.restarts != restarts or found.status != "running":
             restarts, quiet = found.restarts, clock.time()

@@ -104,7 +104,7 @@ class Containers:
 
     def _is_killed_over_and_over(self, container: str) -> bool:
         state = self._own(container)["State"]
-        return bool(state["Status"] == "restarting" and state["ExitCode"] == KILLED)
+        return bool(state["Status"] == "restarting" and state["ExitCode"] == KILLED and not state["OOMKilled"])
 
     def _launch_without_policy(self, found: Any) -> None:
         """Run what Docker 26, had it died in the middle of a start, would start and kill over and over.
@@ -122,6 +122,7 @@ class Containers:
                     break
         finally:
             self._connection.post(update, {"RestartPolicy": found["HostConfig"]["RestartPolicy"]})
+        self._launch(self._own(found["Id"]))  # what ends like this by itself is its policy's again
 
     def _runs_on(self, container: str) -> bool:
         try:
