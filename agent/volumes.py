@@ -111,9 +111,9 @@ def _undo(means: Means, host: str, volume: str, *, before: Digest, path: Path, c
 def _stopped(means: Means, host: str, users: Sequence[ContainerState]) -> Iterator[None]:
     engine = means.engine(host)
     running = [user for user in users if user.running]
-    for user in running:
-        engine.stop(user.id, spec_in(user).get("stop_grace", 10))
     try:
+        for user in running:
+            engine.stop(user.id, spec_in(user).get("stop_grace", 10))
         yield
     except NeedsPersonError:
         running.clear()  # nobody shall work on half of the data

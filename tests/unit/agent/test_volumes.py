@@ -46,6 +46,16 @@ def test_a_volume_goes_to_a_file_and_comes_back_and_its_users_run_again(site: Fa
     assert set(site.running()) == {"db", "web"}
 
 
+def test_who_uses_a_volume_runs_again_where_it_could_not_be_stopped(site: FakeSite, tmp_path: Path) -> None:
+    def hook(moment: Moment) -> None:
+        if (moment.when, moment.verb) == ("after", "stop"):
+            raise TargetError("the engine said nothing")
+
+    with pytest.raises(TargetError, match="said nothing"):
+        do(site, "backup", tmp_path / "data.tar", hook)
+    assert set(site.running()) == {"db", "web"}
+
+
 def test_what_is_no_whole_backup_is_refused_before_anything_stops(site: FakeSite, tmp_path: Path) -> None:
     path = tmp_path / "data.tar"
     do(site, "backup", path)
