@@ -1,10 +1,12 @@
 """The state folder: all that an agent remembers of its site, private, and held by one agent at a time."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from bundle_format.errors import LockedError
 from bundle_format.lock import try_lock
@@ -68,7 +70,7 @@ class Folder:
         """Hold the site alone until the block or the process ends; LockedError when another agent does (THREATS 27)."""
         path = self.root / "lock"
         with path.open("a+b") as file:
-            if not try_lock(file):
+            if not (try_lock(file) or _try_again(file)):
                 raise LockedError(
                     f"another agent works on this site: {_holder(path)}",
                     "Wait until it has ended; `floto-agent status` may be asked meanwhile.",
@@ -96,8 +98,11 @@ def open_folder(root: Path) -> Folder:
     return Folder(root)
 
 
+def _try_again(file: IO[bytes]) -> bool:
+    """Once more, for it may have been no agent that had it but the look of `holder`."""
+    time.sleep(0.1)
+    return try_lock(file)
+
+
 def _holder(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8").strip() or "process unknown"
-    except OSError:  # Windows lets nobody read what is locked
-        return "process unknown"
+    return path.read_text(encoding="utf-8").strip() or "process unknown"

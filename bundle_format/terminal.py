@@ -177,8 +177,9 @@ def hear_interrupts_once() -> None:
 
     def asked(_number: int, _frame: FrameType | None) -> None:
         nonlocal heard
-        before, heard = heard, time.monotonic()
-        if heard - before > SAME_PRESS:
+        now = time.monotonic()
+        if now - heard > SAME_PRESS:
+            heard = now
             raise KeyboardInterrupt
 
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.applying.apply import apply, undertaking_of
-from agent.applying.means import Machinery, Means, Redactor
+from agent.applying.means import Machinery, Means, Redactor, Stop
 from agent.applying.settle import settle
 from agent.applying.transaction import Conduct
 from agent.folder import open_folder
@@ -47,6 +47,7 @@ class FakeSite:
         self.store = Store(self.folder.store, threads=1)
         self.remembered: list[Source] = []
         self.conduct = Conduct(at_once=1)
+        self.stop = Stop()
         self.box: FakeBox | None = None
 
     def image(self, name: str, version: str = "1", **config: object) -> Image:
@@ -183,6 +184,7 @@ class FakeSite:
             Silence(),
             Redactor(()),
             self.folder.tasks,
+            self.stop,
             machinery=machinery if self.box else None,
         )
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 from typing import Protocol
 
 from agent.machines.materials import Materials
@@ -25,6 +24,31 @@ SHORTEST_LINE = 8
 
 class StoppedError(FlotoError):
     """The person asked to stop."""
+
+
+class Stop:
+    """Whether a person asked to stop.
+
+    A plain flag: the handler of a signal may find that the lock of an Event is held by the very thread that it stopped.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        """Whether what is being done shall end."""
+        self.heard = False
+        """Whether a person was heard at all."""
+        self._deaf = False
+
+    def ask(self) -> None:
+        """Stop what is being done, by KeyboardInterrupt here; nothing from the second time on."""
+        if not self._deaf:
+            self._deaf = self.heard = self.asked = True
+            raise KeyboardInterrupt
+
+    def disregard(self) -> None:
+        """What is done from now on, such as taking back, must come to its end."""
+        self._deaf = True
+        self.asked = False
 
 
 class Clock(Protocol):
@@ -66,7 +90,7 @@ class Machinery:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What the steps of one transaction are done with; `stop` is set when the person asks to stop.
+    """What the steps of one transaction are done with.
 
     `engines` of machines come and go while these are made and started anew.
     """
@@ -78,7 +102,7 @@ class Means:
     progress: Progress
     redact: Redactor
     outputs: Path
-    stop: Event = field(default_factory=Event)
+    stop: Stop = field(default_factory=Stop)
     machinery: Machinery | None = None
 
     def engine(self, host: str) -> Engine:
@@ -114,7 +138,7 @@ class Means:
     def pause(self, seconds: float) -> None:
         """Wait; StoppedError when the person asks to stop."""
         self.clock.sleep(seconds)
-        if self.stop.is_set():
+        if self.stop.asked:
             raise StoppedError("stopped, as you asked")
 
     def bears(self, container: ContainerState) -> bool:

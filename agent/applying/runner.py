@@ -19,31 +19,43 @@ class StepsFailedError(Exception):
 
 
 def run_steps(
-    steps: Mapping[int, Step], journal: Journal, act: Act, *, at_once: int, go_on: bool, skip: Callable[[int], bool]
+    steps: Mapping[int, Step],
+    journal: Journal,
+    act: Act,
+    *,
+    at_once: int,
+    go_on: bool,
+    skip: Callable[[int], bool],
+    interrupted: Callable[[list[Action]], None] = lambda _: None,
 ) -> None:
     """Do `steps`, by their numbers, at most `at_once` of them together; those that `skip` names count as done.
 
     After a failure nothing new is begun, unless `go_on`: then only what needs the failed step is left out.
-    StepsFailedError with all causes.
+    StepsFailedError with all causes. On KeyboardInterrupt `interrupted` is told what is being done, whose end is waited
+    for.
     """
     wanted = {number for number in steps if not skip(number)}
     waiting = {number: wanted & set(steps[number].needs) for number in steps if number in wanted}
     causes: dict[int, BaseException] = {}
     running: dict[Future[None], int] = {}
     with ThreadPoolExecutor(at_once, "step") as pool:
-        while True:
-            for number in _ready(waiting, causes, go_on=go_on)[: at_once - len(running)]:
-                del waiting[number]
-                running[pool.submit(_run, number, steps[number].action, journal, act)] = number
-            if not running:
-                break
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                number = running.pop(future)
-                if cause := future.exception():
-                    causes[number] = cause
-                else:
-                    for needs in waiting.values():
-                        needs.discard(number)
+        try:
+            while True:
+                for number in _ready(waiting, causes, go_on=go_on)[: at_once - len(running)]:
+                    del waiting[number]
+                    running[pool.submit(_run, number, steps[number].action, journal, act)] = number
+                if not running:
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    number = running.pop(future)
+                    if cause := future.exception():
+                        causes[number] = cause
+                    else:
+                        for needs in waiting.values():
+                            needs.discard(number)
+        except KeyboardInterrupt:
+            interrupted([steps[number].action for number in running.values()])
+            raise
     if causes:
         raise StepsFailedError(causes)
 

@@ -1,6 +1,6 @@
 """One apply, phase by phase, from its first journal record to its receipt (APPLY)."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from agent.applying.switch import ONCE, switch
 from agent.folder import Folder
 from agent.history import Outcome, Receipt, Source, keep_receipt
 from agent.machines.actions import TakeSnapshot
-from agent.steps import Action, Create, Phase, Replace, Restart, Start, Step, Update
+from agent.steps import Action, Create, Phase, Replace, Restart, RunTask, Start, Step, Update
 from agent.swarm.actions import CreateService, UpdateService
 from bundle_format.errors import FlotoError, LockedError, NeedsPersonError, PreflightError, RolledBackError
 from bundle_format.release.deployment import Deployment
@@ -79,6 +79,7 @@ class Transaction:
 
         `revert`: hosts whose machines a person wants set back to their snapshots before.
         """
+        self._means.stop.disregard()
         self._note(Retreated())
         for step in self._undertaking.plan.steps:
             if isinstance(step.action, TakeSnapshot) and step.action.host in revert:
@@ -91,6 +92,7 @@ class Transaction:
 
     def finish(self) -> Receipt:
         """Commit and tidy; what fails in tidying is left to the next apply."""
+        self._means.stop.disregard()
         self._enter(Phase.COMMIT)
         receipt = self._receipt("done" if self._journal.course.complete else "partly done")
         keep_receipt(self._folder, receipt)
@@ -113,6 +115,7 @@ class Transaction:
             retreat(self._journal, self._means, only=error.causes.keys())
         self._enter(Phase.GATE)
         self._gate()
+        self._means.stop.disregard()
 
     def _run(self, phase: Phase, act: Callable[[Action], str]) -> None:
         did = self._journal.course.did
@@ -124,7 +127,16 @@ class Transaction:
             at_once=self._conduct.at_once,
             go_on=self._undertaking.on_failure == "continue" and phase is Phase.SWITCH,
             skip=lambda number: number in did and (steps[number].late or isinstance(steps[number].action, ONCE)),
+            interrupted=self._hurry,
         )
+
+    def _hurry(self, actions: Iterable[Action]) -> None:
+        """Somebody asked to stop: say what is waited for, and let no task run on."""
+        self._means.progress.note("stopping as soon as what is being done has ended")
+        for action in actions:
+            if isinstance(action, RunTask):
+                with suppress(FlotoError):
+                    self._means.engine(action.host).stop(action.task, action.grace)
 
     def _gate(self) -> None:
         """See that all that was started or changed in place stays well together."""
@@ -151,6 +163,7 @@ class Transaction:
 
     def _fail(self, error: BaseException) -> None:
         """Act on a failure as the undertaking says; returns where the failure itself shall reach the person."""
+        self._means.stop.disregard()
         causes = list(error.causes.values()) if isinstance(error, StepsFailedError) else [error]
         if not isinstance(error, StepsFailedError):
             self._note(Failed(step=None, why=told(error)))
@@ -161,7 +174,6 @@ class Transaction:
                 f"{why}\nstopped there, as you asked: what is done stays, nothing was taken back",
                 "Forward: floto-agent resume    back: floto-agent abort",
             ) from error
-        self._means.stop.clear()
         if phase is not Phase.STAGE:
             self._means.progress.note(f"{why.partition(chr(10))[0]}; taking back what was begun")
         self.give_up()

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.applying.journal import Course, read_course
 from agent.cli.places import state_of
 from agent.floor import FLOOR
 from agent.folder import Folder, open_folder
@@ -70,10 +71,44 @@ def admit(trust: Trust, bundle: Bundle, site: str) -> tuple[str, ...]:
     return trust.admit(bundle.signers, offer, clock=int(time.time()), site=site)
 
 
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A change that has not ended; `holder` is the process that holds the site meanwhile, empty where none does."""
+
+    course: Course
+    holder: str
+
+    def __str__(self) -> str:
+        undertaking, phase = self.course.undertaking, self.course.phase
+        change = f"the {undertaking.operation} of {undertaking.source.version}"
+        if self.holder:
+            return f"{change} is in phase {phase}, and {self.holder} holds the site"
+        return f"{change} was interrupted in phase {phase}"
+
+
+def unfinished(site: Site) -> Unfinished | None:
+    """The change that has not ended, if there is one."""
+    if _open_course(site) is None:
+        return None
+    holder = site.folder.holder()
+    course = _open_course(site)  # again, for it may have ended before the look at who holds the site
+    return None if course is None else Unfinished(course, holder)
+
+
+def _open_course(site: Site) -> Course | None:
+    course = read_course(site.folder.journal)
+    return course if course and course.outcome is None else None
+
+
 def installed(site: Site) -> Receipt:
     """The receipt of the release that runs here; FlotoError where none was applied yet."""
     current = read_history(site.folder).current
     if current is None:
+        if first := unfinished(site):
+            raise FlotoError(
+                f"nothing runs here yet: {first}",
+                "Wait until it has ended." if first.holder else "End it: floto-agent resume",
+            )
         raise FlotoError(
             f"nothing was applied here yet (state folder {site.folder.root})",
             "Apply a bundle, or name the site's state folder with --state.",

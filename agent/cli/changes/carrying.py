@@ -48,7 +48,10 @@ def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
 def settle_now(
     site: Site, arguments: Namespace, terminal: Terminal, *, back: bool = False, revert: Collection[str] = ()
 ) -> Receipt | None:
-    """End what an interrupted agent has left, and say how; None where there was nothing. `revert` as for `settle`."""
+    """End what an interrupted agent has left, and say how; None where there was nothing. `revert` as for `settle`.
+
+    KeyboardInterrupt where a person stopped it, after it was taken back: nothing else shall begin then.
+    """
     course = read_course(site.folder.journal)
     if course is None or course.outcome is not None:
         return None
@@ -80,7 +83,13 @@ def settle_now(
                 )
 
         remember = _remember(site, course.undertaking)
-        receipt = settle(site.folder, equip, _conduct(arguments), remember, back=back, revert=revert)
+        try:
+            receipt = settle(site.folder, equip, _conduct(arguments), remember, back=back, revert=revert)
+        except RolledBackError as error:
+            if not stop.heard:
+                raise
+            terminal.warn(error.message)
+            raise KeyboardInterrupt from error
     if receipt:
         end = "taken back: what ran before runs" if receipt.outcome == "taken back" else "brought to its end"
         terminal.warn(f"{told} was {end}")

@@ -6,9 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from agent.applying.journal import read_course
 from agent.cli.machinery import hypervisors_of, used
-from agent.cli.site import Site, engines_of
+from agent.cli.site import Site, engines_of, unfinished
 from agent.history import History, read_history
 from agent.intent import Intent
 from agent.labels import Owner
@@ -103,15 +102,11 @@ def outlook_of(site: Site, intent: Intent, wishes: Wishes) -> Iterator[Outlook]:
         yield Outlook(intent, history, engines, hypervisors, view, plan, findings)
 
 
-def unfinished(site: Site) -> Iterator[str]:
+def notes_on_unfinished(site: Site) -> Iterator[str]:
     """What to know beside a plan where an earlier change has not ended."""
-    course = read_course(site.folder.journal)
-    if course and course.outcome is None:
-        change = f"the {course.undertaking.operation} of {course.undertaking.source.version}"
-        if holder := site.folder.holder():
-            yield f"{change} is under way, in phase {course.phase}, by {holder}; it will change this plan"
-        else:
-            yield f"{change} was interrupted in phase {course.phase}; apply ends it first, which may change this plan"
+    if change := unfinished(site):
+        what = "it may change this plan" if change.holder else "apply ends it first, which may change this plan"
+        yield f"{change}; {what}"
 
 
 def _hosts_of(intent: Intent, wishes: Wishes) -> set[str]:

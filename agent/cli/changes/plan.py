@@ -5,7 +5,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from agent.cli.bundles.opening import add_bundle_options, opened
-from agent.cli.changes.outlook import outlook_of, unfinished
+from agent.cli.changes.outlook import notes_on_unfinished, outlook_of
 from agent.cli.site import add_site_option, add_wish_options, admit, site_of, wishes_of
 from agent.intent import from_bundle
 from bundle_format.durable import whole_file
@@ -32,7 +32,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
     with opened(arguments, terminal) as bundle:
         intent = from_bundle(bundle, arguments.site, site.store, site.keeper(terminal))
-        notes = (*unfinished(site), *admit(site.trust.load()[0], bundle, intent.source.site))
+        notes = (*notes_on_unfinished(site), *admit(site.trust.load()[0], bundle, intent.source.site))
         with outlook_of(site, intent, wishes_of(arguments)) as outlook:
             if arguments.json:
                 terminal.json({**outlook.to_json(), "notes": list(notes)})

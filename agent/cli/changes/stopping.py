@@ -5,8 +5,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event
-from types import FrameType
+
+from agent.applying.means import Stop
+
+SLICE_SECONDS = 0.05
+
+_steady = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class WallClock:
@@ -15,35 +19,30 @@ class WallClock:
     Waiting ends early when a person asks to stop.
     """
 
-    def __init__(self, stop: Event) -> None:
+    def __init__(self, stop: Stop) -> None:
         self._stop = stop
-        self._zero = time.time() - time.monotonic()
+        self._zero = time.time() - _even()
 
     def time(self) -> float:
         """Unix seconds."""
-        return self._zero + time.monotonic()
+        return self._zero + _even()
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
-        self._stop.wait(seconds)
+        until = time.monotonic() + seconds
+        while not self._stop.asked and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, SLICE_SECONDS))
 
 
 @contextmanager
-def stoppable() -> Iterator[Event]:
-    """An event that is set, before KeyboardInterrupt is raised, when a person or the system asks to stop.
+def stoppable() -> Iterator[Stop]:
+    """Hear, by KeyboardInterrupt, when a person or the system asks to stop.
 
     Asking again changes nothing: what was begun is being taken back by then, which must come to its end (a frozen agent
     hears every Ctrl-C twice besides). A login that is lost asks for nothing: what was agreed to goes on.
     """
-    stop, heard = Event(), Event()
-
-    def asked(_number: int, _frame: FrameType | None) -> None:
-        if not heard.is_set():
-            heard.set()
-            stop.set()
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    stop = Stop()
+    before = {number: signal.signal(number, lambda *_: stop.ask()) for number in (signal.SIGINT, signal.SIGTERM)}
     if sys.platform != "win32":
         before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
@@ -51,3 +50,8 @@ def stoppable() -> Iterator[Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _even() -> float:
+    """Seconds that nobody can set, those in which the computer slept among them where it counts them."""
+    return time.monotonic() if _steady is None else time.clock_gettime(_steady)

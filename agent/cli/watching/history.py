@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from agent.cli.places import add_state_option
-from agent.cli.site import site_of
+from agent.cli.site import site_of, unfinished
 from agent.history import read_history
 from agent.report.history import history_lines
 from bundle_format.errors import ExitCode
@@ -21,7 +21,10 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
-    history = read_history(site_of(arguments).folder)
+    site = site_of(arguments)
+    history = read_history(site.folder)
+    if change := unfinished(site):
+        terminal.warn(f"note: {change}")
     if arguments.json:
         terminal.json(history.model_dump(mode="json")["receipts"])
     else:

@@ -5,10 +5,9 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent.applying.journal import read_course
 from agent.cli.machinery import hypervisors_of
 from agent.cli.places import add_state_option
-from agent.cli.site import Site, engines_of, installed, owner_of, site_of
+from agent.cli.site import Site, engines_of, installed, owner_of, site_of, unfinished
 from agent.history import Receipt, read_history
 from agent.intent import Intent, from_store
 from agent.observe import at_once, observe
@@ -42,9 +41,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
-    receipt = installed(site)
     while True:
-        status = _status(site, receipt, measure=arguments.disk)
+        status = _status(site, installed(site), measure=arguments.disk)
         _tell(status, arguments, terminal)
         if not arguments.watch:
             return ExitCode.DONE if status.as_it_shall_be else ExitCode.DRIFT
@@ -54,9 +52,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
 def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     undertaking = receipt.undertaking
     intent = _intent(site, receipt)
-    course = read_course(site.folder.journal)
-    unfinished = f"{course.undertaking.operation} in phase {course.phase}" if course and not course.outcome else ""
-    holder = unfinished and site.folder.holder()
+    change = unfinished(site)
+    told = f"{change.course.undertaking.operation} in phase {change.course.phase}" if change else ""
     owner = owner_of(undertaking.source)
     with (
         hypervisors_of(undertaking.hypervisors, owner, site, site.keeper(None)) as (hypervisors, mute),
@@ -64,10 +61,10 @@ def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     ):
         state = observe(engines, silent, intent.deployment if intent else None, hypervisors, mute)
         disks = _disks(engines) if measure else {}
-    if holder:
-        return status_of(receipt, state, None, disks, under_way=f"{unfinished}, by {holder}")
+    if change and change.holder:
+        return status_of(receipt, state, None, disks, under_way=f"{told}; {change.holder} holds the site")
     plan = make_plan(intent.deployment, state, read_history(site.folder)) if intent else None
-    return status_of(receipt, state, plan, disks, interrupted=unfinished)
+    return status_of(receipt, state, plan, disks, interrupted=told)
 
 
 def _intent(site: Site, receipt: Receipt) -> Intent | None:

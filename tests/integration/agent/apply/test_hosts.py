@@ -120,7 +120,7 @@ def test_a_lost_login_stops_no_change_and_ctrl_c_takes_it_back(hosts: Hosts) -> 
         hosts.wait_for_switch("south")
         terminal.hang_up()
         status = agent.run("status", code=40)
-        assert f"under way: apply in phase switch, by process {terminal.process.pid}" in status
+        assert f"under way: apply in phase switch; process {terminal.process.pid} holds the site" in status
         assert "interrupted" not in status
         terminal.process.wait(300)
     assert hosts.versions() == {"north": "2024.2", "south": "2024.2"}

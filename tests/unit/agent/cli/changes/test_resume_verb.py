@@ -1,5 +1,6 @@
 """How `resume` and `abort` end, as scripts see it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,25 @@ def test_a_script_learns_what_became_of_an_interrupted_change(
     journal.write(Entered(phase=phase, at=0))
 
     assert run(site, verb, *(["--yes"] if verb == "abort" else [])) == code
+
+
+def test_the_first_apply_of_a_site_is_told_of_while_it_lasts_and_where_it_was_interrupted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = FakeSite(tmp_path)
+    deployment = site.deployment(images={"web": site.image("web")}, containers={"web": {}})
+    journal = begin_journal(site.folder.journal, site.undertaking(deployment, site.plan(deployment)))
+    journal.write(Entered(phase=Phase.SWITCH, at=0))
+
+    with site.folder.held():
+        assert run(site, "status") == ExitCode.USAGE
+        assert run(site, "history") == ExitCode.DONE
+    told = f"the apply of 2024.1 is in phase switch, and process {os.getpid()} holds the site"
+    assert capsys.readouterr().err.count(told) == 2
+
+    assert run(site, "status") == ExitCode.USAGE
+    told = capsys.readouterr().err
+    assert "the apply of 2024.1 was interrupted in phase switch" in told and "floto-agent resume" in told
 
 
 def test_where_nothing_was_interrupted_nothing_is_wrong(tmp_path: Path) -> None:
