@@ -96,6 +96,7 @@ def put_back(means: Means, host: str, volume: str, users: Sequence[ContainerStat
 
 
 def _undo(means: Means, host: str, volume: str, *, before: Digest, path: Path, cause: BaseException) -> None:
+    means.stop.disregard()
     try:
         with means.store.blob(before) as blob:
             means.engine(host).write_volume(volume, blob.raw())
@@ -119,7 +120,14 @@ def _stopped(means: Means, host: str, users: Sequence[ContainerState]) -> Iterat
         running.clear()  # nobody shall work on half of the data
         raise
     finally:
+        means.stop.disregard()
+        faults = []
         for user in running:
-            engine.start(user.name)
+            try:
+                engine.start(user.name)
+            except FlotoError as error:
+                faults.append(error)
+        if faults:
+            raise faults[0]
     for user in running:
         await_health(engine, user.name, DEADLINE, means)

@@ -7,7 +7,7 @@ if sys.platform == "win32":
     import msvcrt
 
     PLACE = 0x7FFF0000
-    """The byte that is locked: always the same, and behind what anybody reads, for a locked byte cannot be read."""
+    """The byte that is locked: always the same, and far behind what others read, who cannot read a locked byte."""
 
     def try_lock(file: IO[bytes]) -> bool:
         """Lock `file` for this process until it is closed; False when somebody else holds it."""

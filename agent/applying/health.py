@@ -17,6 +17,9 @@ SPARE_SECONDS = 5
 MOST_FAILURES = 3
 """How often each container of a new service may end before the service counts as failed."""
 
+MOST_ASKED = 3
+"""How often a container that is restarting is started again, which an engine may want (`Engine.start`)."""
+
 POLL_SECONDS = 0.25
 LAST_LINES = 10
 
@@ -28,16 +31,16 @@ def await_health(engine: Engine, name: str, deadline: int, means: Means) -> None
     found = _found(engine, name)
     restarts = found.restarts
     quiet = began
-    asked_again = False
+    asked = 0
     while not _is_well(found, clock.time() - quiet):
         if found.status in ("exited", "dead"):
             raise _failed(engine, name, redact, f"ended with exit code {found.exit_code} {found.reason}".rstrip())
         if clock.time() - began >= deadline:
             raise _failed(engine, name, redact, f"is not well after {deadline} s: {_told(found)}")
         means.pause(POLL_SECONDS)
-        if found.status == "restarting" and not asked_again:
+        if found.status == "restarting" and asked < MOST_ASKED:
             engine.start(name)
-            asked_again = True
+            asked += 1
         found = _found(engine, name)
         if found.restarts != restarts or found.status != "running":
             restarts, quiet = found.restarts, clock.time()

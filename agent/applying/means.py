@@ -36,13 +36,14 @@ class Stop:
         self.asked = False
         """Whether what is being done shall end."""
         self.heard = False
-        """Whether a person was heard at all."""
+        """Whether a person asked at all, in time or too late."""
         self._deaf = False
 
     def ask(self) -> None:
         """Stop what is being done, by KeyboardInterrupt here; nothing from the second time on."""
+        self.heard = True
         if not self._deaf:
-            self._deaf = self.heard = self.asked = True
+            self._deaf = self.asked = True
             raise KeyboardInterrupt
 
     def disregard(self) -> None:
@@ -138,6 +139,10 @@ class Means:
     def pause(self, seconds: float) -> None:
         """Wait; StoppedError when the person asks to stop."""
         self.clock.sleep(seconds)
+        self.heed_stop()
+
+    def heed_stop(self) -> None:
+        """StoppedError when the person has asked to stop."""
         if self.stop.asked:
             raise StoppedError("stopped, as you asked")
 

@@ -9,6 +9,8 @@ from bundle_format.errors import FlotoError
 
 Act = Callable[[Action], str]
 
+WAKE_SECONDS = 0.25
+
 
 class StepsFailedError(Exception):
     """Steps failed; what else was being done has ended, and what needed them was not begun."""
@@ -46,7 +48,8 @@ def run_steps(
                     running[pool.submit(_run, number, steps[number].action, journal, act)] = number
                 if not running:
                     break
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                # On Windows only what wakes now and then hears Ctrl-C.
+                for future in wait(running, WAKE_SECONDS, FIRST_COMPLETED).done:
                     number = running.pop(future)
                     if cause := future.exception():
                         causes[number] = cause

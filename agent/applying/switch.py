@@ -55,6 +55,7 @@ def switch(action: Switching, means: Means) -> str:
             _set_aside(engine, means, standing)
         case RunTask():
             _put_in_place(engine, means, action.task, action.standing)
+            means.heed_stop()
             _run(engine, means, action)
         case BackUp():
             return _back_up(engine, means, action)

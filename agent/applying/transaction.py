@@ -131,10 +131,10 @@ class Transaction:
         )
 
     def _hurry(self, actions: Iterable[Action]) -> None:
-        """Somebody asked to stop: say what is waited for, and let no task run on."""
+        """Somebody asked to stop: say what is waited for, and let no task run on that will be taken back."""
         self._means.progress.note("stopping as soon as what is being done has ended")
         for action in actions:
-            if isinstance(action, RunTask):
+            if isinstance(action, RunTask) and self._undertaking.on_failure != "stop":
                 with suppress(FlotoError):
                     self._means.engine(action.host).stop(action.task, action.grace)
 

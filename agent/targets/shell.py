@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 
-from agent.targets.ssh import ssh_command, system_environment
+from agent.targets.ssh import APART, ssh_command, system_environment
 from bundle_format.errors import TargetError
 from bundle_format.release.deployment import Access
 
@@ -65,7 +65,7 @@ class HostShell:
             words, variables = list(command), {name: os.environ[name] for name in _KEPT if name in os.environ}
         try:
             child = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=variables, start_new_session=True
+                words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=variables, **APART
             )
         except OSError as error:
             os.write(output, f"{words[0]}: {error.strerror}\n".encode())

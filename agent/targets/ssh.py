@@ -1,6 +1,9 @@
 """The OpenSSH client as the agent calls it: no questions, no strangers, nothing of the agent's own surroundings."""
 
 import os
+import subprocess
+import sys
+from typing import Any
 from urllib.parse import urlsplit
 
 from bundle_format.release.deployment import Access
@@ -14,6 +17,13 @@ _OPTIONS = {
     "StrictHostKeyChecking": "yes",
     "StreamLocalBindUnlink": "yes",
 }
+
+APART: dict[str, Any]
+"""How to start a program that does not hear Ctrl-C: it is for the agent, which needs the way to take all back."""
+if sys.platform == "win32":
+    APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+else:
+    APART = {"start_new_session": True}
 
 
 def ssh_command(access: Access, *further: str) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from agent.applying.journal import Course, read_course
 from agent.applying.settle import way_of
 from agent.cli.changes.carrying import settle_now
+from agent.cli.changes.stopping import stoppable
 from agent.cli.places import add_state_option
 from agent.cli.site import site_of
 from agent.machines.actions import TakeSnapshot
@@ -52,7 +53,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         if not arguments.yes and not terminal.ask(question):
             terminal.warn("nothing was changed")
             return ExitCode.USAGE
-        settle_now(site, arguments, terminal, back=True, revert=arguments.revert)
+        with stoppable() as stop:
+            settle_now(site, arguments, terminal, stop, back=True, revert=arguments.revert)
     return ExitCode.DONE
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from agent.applying.apply import apply, undertaking_of
 from agent.applying.journal import read_course
-from agent.applying.means import Means, Redactor
+from agent.applying.means import Means, Redactor, Stop
 from agent.applying.settle import settle
 from agent.applying.transaction import Conduct, Remember
 from agent.cli.changes.outlook import Outlook
@@ -38,58 +38,62 @@ def add_change_options(parser: ArgumentParser) -> None:
 
 
 def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
-    """End what an interrupted agent has left, so that something new can begin; NeedsPersonError when it cannot."""
-    try:
-        settle_now(site, arguments, terminal)
-    except RolledBackError as error:
-        terminal.warn(f"{error.message}\ngoing on with what you asked for now")
+    """End what an interrupted agent has left, so that something new can begin; NeedsPersonError when it cannot.
+
+    KeyboardInterrupt, after that, where a person asked meanwhile to stop.
+    """
+    with stoppable() as stop:
+        try:
+            settle_now(site, arguments, terminal, stop)
+        except RolledBackError as error:
+            terminal.warn(error.message)
+            if not stop.heard:
+                terminal.warn("going on with what you asked for now")
+        if stop.heard:
+            raise KeyboardInterrupt
 
 
 def settle_now(
-    site: Site, arguments: Namespace, terminal: Terminal, *, back: bool = False, revert: Collection[str] = ()
+    site: Site,
+    arguments: Namespace,
+    terminal: Terminal,
+    stop: Stop,
+    *,
+    back: bool = False,
+    revert: Collection[str] = (),
 ) -> Receipt | None:
-    """End what an interrupted agent has left, and say how; None where there was nothing. `revert` as for `settle`.
-
-    KeyboardInterrupt where a person stopped it, after it was taken back: nothing else shall begin then.
-    """
+    """End what an interrupted agent has left, and say how; None where there was nothing. `revert` as for `settle`."""
     course = read_course(site.folder.journal)
     if course is None or course.outcome is not None:
         return None
     told = _told(course.undertaking)
     terminal.warn(f"{told} was interrupted in phase {course.phase}; ending it first")
-    with stoppable() as stop:
 
-        @contextmanager
-        def equip(undertaking: Undertaking) -> Iterator[Means]:
-            owner = owner_of(undertaking.source)
-            on_machines = any(is_of_machine(step.action) for step in undertaking.plan.steps)
-            accesses = undertaking.hypervisors if on_machines else {}
-            with (
-                hypervisors_of(accesses, owner, site, site.keeper(terminal)) as (hypervisors, _),
-                engines_of(undertaking.reached, owner, undertaking.adopted) as (engines, _),
-            ):
-                yield Means(
-                    transaction=undertaking.transaction,
-                    engines=engines,
-                    store=site.store,
-                    clock=WallClock(stop),
-                    progress=terminal.progress(),
-                    redact=Redactor(secrets_of(site, undertaking.source)),
-                    outputs=site.folder.tasks,
-                    stop=stop,
-                    machinery=machinery_of(hypervisors, undertaking.reached, owner, site, undertaking.adopted)
-                    if on_machines
-                    else None,
-                )
+    @contextmanager
+    def equip(undertaking: Undertaking) -> Iterator[Means]:
+        owner = owner_of(undertaking.source)
+        on_machines = any(is_of_machine(step.action) for step in undertaking.plan.steps)
+        accesses = undertaking.hypervisors if on_machines else {}
+        with (
+            hypervisors_of(accesses, owner, site, site.keeper(terminal)) as (hypervisors, _),
+            engines_of(undertaking.reached, owner, undertaking.adopted) as (engines, _),
+        ):
+            yield Means(
+                transaction=undertaking.transaction,
+                engines=engines,
+                store=site.store,
+                clock=WallClock(stop),
+                progress=terminal.progress(),
+                redact=Redactor(secrets_of(site, undertaking.source)),
+                outputs=site.folder.tasks,
+                stop=stop,
+                machinery=machinery_of(hypervisors, undertaking.reached, owner, site, undertaking.adopted)
+                if on_machines
+                else None,
+            )
 
-        remember = _remember(site, course.undertaking)
-        try:
-            receipt = settle(site.folder, equip, _conduct(arguments), remember, back=back, revert=revert)
-        except RolledBackError as error:
-            if not stop.heard:
-                raise
-            terminal.warn(error.message)
-            raise KeyboardInterrupt from error
+    remember = _remember(site, course.undertaking)
+    receipt = settle(site.folder, equip, _conduct(arguments), remember, back=back, revert=revert)
     if receipt:
         end = "taken back: what ran before runs" if receipt.outcome == "taken back" else "brought to its end"
         terminal.warn(f"{told} was {end}")

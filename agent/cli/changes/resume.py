@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 
 from agent.cli.changes.carrying import settle_now
+from agent.cli.changes.stopping import stoppable
 from agent.cli.places import add_state_option
 from agent.cli.site import site_of
 from agent.history import Outcome
@@ -24,8 +25,8 @@ CODES: Mapping[Outcome, ExitCode] = {
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
-    with site.folder.held():
-        receipt = settle_now(site, arguments, terminal)
+    with site.folder.held(), stoppable() as stop:
+        receipt = settle_now(site, arguments, terminal, stop)
     if receipt is None:
         terminal.say("nothing was interrupted")
         return ExitCode.DONE

@@ -7,23 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Timer
-from typing import Any
 from urllib.parse import urlsplit
 
-from agent.targets.ssh import ssh_command, system_environment
+from agent.targets.ssh import APART, ssh_command, system_environment
 from bundle_format.errors import TargetError
 from bundle_format.release.deployment import Access
 
 READY = "floto-ready"
 REMOTE_SOCKET = "/var/run/docker.sock"
 LOGIN_SECONDS = 30
-
-_APART: dict[str, Any]
-"""How to start a program that does not hear Ctrl-C: it is for the agent, which needs the way to take all back."""
-if sys.platform == "win32":
-    _APART = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-else:
-    _APART = {"start_new_session": True}
 
 
 class Tunnel:
@@ -44,7 +36,7 @@ class Tunnel:
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     env=system_environment(),
-                    **_APART,
+                    **APART,
                 )
         except OSError as error:
             self._folder.cleanup()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.applying.means import Stop
 from agent.labels import Owner
 from agent.purge import doomed_by, purge, require_leave
 from agent.volumes import back_up, check_backup, host_of, put_back, users_of
@@ -53,6 +54,34 @@ def test_who_uses_a_volume_runs_again_where_it_could_not_be_stopped(site: FakeSi
 
     with pytest.raises(TargetError, match="said nothing"):
         do(site, "backup", tmp_path / "data.tar", hook)
+    assert set(site.running()) == {"db", "web"}
+
+
+def test_ctrl_c_changes_nothing_while_users_are_started_again(site: FakeSite, tmp_path: Path) -> None:
+    def hook(moment: Moment) -> None:
+        if (moment.when, moment.verb) == ("before", "start"):
+            site.stop.ask()
+
+    site.stop = Stop()
+    do(site, "backup", tmp_path / "data.tar", hook)
+    assert site.stop.heard and set(site.running()) == {"db", "web"}
+
+
+def test_ctrl_c_changes_nothing_while_what_was_there_is_put_back(site: FakeSite, tmp_path: Path) -> None:
+    do(site, "backup", tmp_path / "data.tar")
+    site.daemons["one"].volumes["data"].files["rows"] = b"after"
+    site.stop, writes = Stop(), []
+
+    def hook(moment: Moment) -> None:
+        if (moment.when, moment.verb) == ("amid", "write_volume"):
+            writes.append(moment)
+            if len(writes) == 1:
+                raise TargetError("no space left on device")
+            site.stop.ask()
+
+    with pytest.raises(TargetError, match="no space left"):
+        do(site, "restore", tmp_path / "data.tar", hook)
+    assert len(writes) > 1 and site.daemons["one"].volumes["data"].files == {"rows": b"after"}
     assert set(site.running()) == {"db", "web"}
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from agent.applying.journal import Course, read_course
+from agent.applying.means import Stop
 from agent.cli.changes import carrying
 from agent.cli.changes.stopping import stoppable
 from agent.cli.site import Site
@@ -25,6 +26,7 @@ from tests.failpoints import watched
 from tests.fakes import Moment
 from tests.sites import FakeSite
 
+STREAMS = (sys.stdout, sys.stderr, sys.stdin)
 SICK = {"healthcheck": {"test": ["CMD", "false"], "interval": 1, "retries": 1}, "health_deadline": 3}
 
 
@@ -114,8 +116,21 @@ def test_who_wants_it_left_finds_it_left(site: FakeSite) -> None:
         site.apply(release(site, "2"), Wishes(), hook, on_failure="stop")
 
 
+def test_a_task_goes_forward_where_it_was_to_be_left(site: FakeSite) -> None:
+    def hook(moment: Moment) -> None:
+        if (moment.when, moment.verb) == ("amid", "run_task"):
+            press_ctrl_c()
+
+    with pytest.raises(NeedsPersonError, match="nothing was taken back"):
+        site.apply(release(site, "2"), Wishes(), hook, on_failure="stop")
+    site.stop = Stop()
+    receipt = site.resume()
+    assert receipt and receipt.outcome == "done"
+
+
+@pytest.mark.parametrize("retreating", [False, True])
 def test_nothing_new_begins_after_what_was_interrupted_was_ended(
-    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+    site: FakeSite, retreating: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = site.running()
     with watched(site) as watch:
@@ -124,11 +139,13 @@ def test_nothing_new_begins_after_what_was_interrupted_was_ended(
             watch.dead = (moment.when, moment.verb) == ("before", "start")
             watch(moment)
 
-        site.apply(release(site, "2"), hook=hook)
+        site.apply(release(site, "2", **(SICK if retreating else {})), hook=hook)
     assert course(site).outcome is None
+    pressed = []
 
     def pressing(moment: Moment) -> None:
-        if (moment.when, moment.verb) == ("before", "start") and not course(site).retreating:
+        if (moment.when, moment.verb) == ("before", "start") and course(site).retreating is retreating:
+            pressed.append(moment)
             press_ctrl_c()
 
     @contextmanager
@@ -137,7 +154,8 @@ def test_nothing_new_begins_after_what_was_interrupted_was_ended(
 
     monkeypatch.setattr(carrying, "engines_of", engines_of)
     monkeypatch.setattr(carrying, "hypervisors_of", lambda *_: engines_of())
-    terminal = Terminal(sys.stdout, sys.stderr, sys.stdin)
+    monkeypatch.setattr(carrying, "WallClock", lambda _: site.clock)
+    there, terminal = Site(site.folder, site.store, TrustFolder(site.folder.root, {})), Terminal(*STREAMS)
     with pytest.raises(KeyboardInterrupt):
-        carrying.settle_before(Site(site.folder, site.store, TrustFolder(site.folder.root, {})), Namespace(), terminal)
-    assert site.running() == before and course(site).outcome == "taken back"
+        carrying.settle_before(there, Namespace(), terminal)
+    assert pressed and site.running() == before and course(site).outcome == "taken back"
