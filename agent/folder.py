@@ -84,7 +84,7 @@ class Folder:
         """Which process holds the site now, for a person; empty when none does."""
         path = self.root / "lock"
         try:
-            with path.open("r+b") as file:
+            with path.open("rb") as file:  # a state folder that cannot be written may be looked at all the same
                 return "" if try_lock(file) else _holder(path)
         except FileNotFoundError:
             return ""

@@ -3,13 +3,14 @@
 import json
 import shutil
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.corner_shop import BASE, PAGE, SECRET, make_shop, write_site
-from tests.integration.agent.apply.conftest import Agent
+from tests.integration.agent.apply.conftest import ENV, Agent
 
 pytestmark = pytest.mark.engine
 
@@ -281,6 +282,10 @@ def test_abort_takes_back_what_a_killed_agent_left(site: Agent) -> None:
     process.kill()
     process.communicate()
     assert "interrupted: apply in phase switch" in site.run("status", code=40)
+    read_only = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    looking = ["unshare", "--mount", "sh", "-c", read_only, site.state, *site.command("status")]
+    looked = subprocess.run(looking, cwd=site.folder, env=ENV, capture_output=True, text=True, check=False)
+    assert looked.returncode == 40 and "interrupted: apply in phase switch" in looked.stdout, looked.stderr
 
     site.run("abort", "--yes")
     assert "version 2024.1" in site.page()
