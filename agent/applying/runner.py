@@ -28,7 +28,7 @@ def run_steps(
     at_once: int,
     go_on: bool,
     skip: Callable[[int], bool],
-    interrupted: Callable[[list[Action]], None] = lambda _: None,
+    interrupted: Callable[[list[Action]], None],
 ) -> None:
     """Do `steps`, by their numbers, at most `at_once` of them together; those that `skip` names count as done.
 

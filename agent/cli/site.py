@@ -86,18 +86,19 @@ class Unfinished:
         return f"{change} was interrupted in phase {phase}"
 
 
-def unfinished(site: Site) -> Unfinished | None:
-    """The change that has not ended, if there is one."""
-    if _open_course(site) is None:
-        return None
-    holder = site.folder.holder()
-    course = _open_course(site)  # again, for it may have ended before the look at who holds the site
-    return None if course is None else Unfinished(course, holder)
-
-
-def _open_course(site: Site) -> Course | None:
+def open_course(site: Site) -> Course | None:
+    """What the journal tells of a change that has not ended; None where there is none."""
     course = read_course(site.folder.journal)
     return course if course and course.outcome is None else None
+
+
+def unfinished(site: Site) -> Unfinished | None:
+    """The change that has not ended, if there is one, and who holds the site."""
+    if open_course(site) is None:
+        return None
+    holder = site.folder.holder()
+    course = open_course(site)  # again, for it may have ended before the look at who holds the site
+    return None if course is None else Unfinished(course, holder)
 
 
 def installed(site: Site) -> Receipt:

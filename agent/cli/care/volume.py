@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from agent.applying.means import Means, Redactor
-from agent.cli.changes.carrying import settle_before
-from agent.cli.changes.stopping import WallClock, stoppable
+from agent.applying.means import Means
+from agent.cli.changes.carrying import means_of, settle_before
+from agent.cli.changes.stopping import stoppable
 from agent.cli.machinery import hypervisors_of, machinery_of
 from agent.cli.places import add_state_option
-from agent.cli.site import engines_of, installed, owner_of, secrets_of, site_of
+from agent.cli.site import engines_of, installed, owner_of, site_of
 from agent.history import Receipt
 from agent.labels import Owner
 from agent.observe import observe
@@ -51,17 +51,6 @@ def held(arguments: Namespace, terminal: Terminal, *, machines: bool = False) ->
         ):
             for why in (*mute.values(), *silent.values()):
                 terminal.warn(f"warning: {why}")
-            means = Means(
-                transaction=undertaking.transaction,
-                engines=engines,
-                store=site.store,
-                clock=WallClock(stop),
-                progress=terminal.progress(),
-                redact=Redactor(secrets_of(site, undertaking.source)),
-                outputs=site.folder.tasks,
-                stop=stop,
-                machinery=machinery_of(hypervisors, undertaking.hosts, owner, site, undertaking.adopted)
-                if hypervisors
-                else None,
-            )
+            machinery = machinery_of(hypervisors, undertaking.hosts, owner, site, undertaking.adopted)
+            means = means_of(site, terminal, stop, undertaking, engines, machinery=machinery if hypervisors else None)
             yield Held(receipt, owner, observe(engines, silent, None, hypervisors, mute), means)

@@ -3,12 +3,12 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 
-from agent.applying.journal import Course, read_course
+from agent.applying.journal import Course
 from agent.applying.settle import way_of
 from agent.cli.changes.carrying import settle_now
 from agent.cli.changes.stopping import stoppable
 from agent.cli.places import add_state_option
-from agent.cli.site import site_of
+from agent.cli.site import open_course, site_of
 from agent.machines.actions import TakeSnapshot
 from bundle_format.errors import ExitCode, FlotoError
 from bundle_format.terminal import Terminal, Verb
@@ -35,8 +35,8 @@ def _configure(parser: ArgumentParser) -> None:
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
     with site.folder.held():
-        course = read_course(site.folder.journal)
-        if course is None or course.outcome is not None:
+        course = open_course(site)
+        if course is None:
             terminal.say("nothing was interrupted")
             return ExitCode.DONE
         source = course.undertaking.source

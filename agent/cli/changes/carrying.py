@@ -7,16 +7,16 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from agent.applying.apply import apply, undertaking_of
-from agent.applying.journal import read_course
-from agent.applying.means import Means, Redactor, Stop
+from agent.applying.means import Machinery, Means, Redactor, Stop
 from agent.applying.settle import settle
 from agent.applying.transaction import Conduct, Remember
 from agent.cli.changes.outlook import Outlook
 from agent.cli.changes.stopping import WallClock, stoppable
 from agent.cli.machinery import hypervisors_of, machinery_of, used
-from agent.cli.site import Site, engines_of, owner_of, secrets_of
+from agent.cli.site import Site, engines_of, open_course, owner_of, secrets_of
 from agent.history import Operation, Receipt, Source, Undertaking
 from agent.steps import is_of_machine
+from agent.targets.engine import Engine
 from bundle_format import __version__
 from bundle_format.errors import ExitCode, NeedsPersonError, RolledBackError
 from bundle_format.terminal import Terminal
@@ -63,8 +63,8 @@ def settle_now(
     revert: Collection[str] = (),
 ) -> Receipt | None:
     """End what an interrupted agent has left, and say how; None where there was nothing. `revert` as for `settle`."""
-    course = read_course(site.folder.journal)
-    if course is None or course.outcome is not None:
+    course = open_course(site)
+    if course is None:
         return None
     told = _told(course.undertaking)
     terminal.warn(f"{told} was interrupted in phase {course.phase}; ending it first")
@@ -78,19 +78,8 @@ def settle_now(
             hypervisors_of(accesses, owner, site, site.keeper(terminal)) as (hypervisors, _),
             engines_of(undertaking.reached, owner, undertaking.adopted) as (engines, _),
         ):
-            yield Means(
-                transaction=undertaking.transaction,
-                engines=engines,
-                store=site.store,
-                clock=WallClock(stop),
-                progress=terminal.progress(),
-                redact=Redactor(secrets_of(site, undertaking.source)),
-                outputs=site.folder.tasks,
-                stop=stop,
-                machinery=machinery_of(hypervisors, undertaking.reached, owner, site, undertaking.adopted)
-                if on_machines
-                else None,
-            )
+            machinery = machinery_of(hypervisors, undertaking.reached, owner, site, undertaking.adopted)
+            yield means_of(site, terminal, stop, undertaking, engines, machinery=machinery if on_machines else None)
 
     remember = _remember(site, course.undertaking)
     receipt = settle(site.folder, equip, _conduct(arguments), remember, back=back, revert=revert)
@@ -98,6 +87,29 @@ def settle_now(
         end = "taken back: what ran before runs" if receipt.outcome == "taken back" else "brought to its end"
         terminal.warn(f"{told} was {end}")
     return receipt
+
+
+def means_of(
+    site: Site,
+    terminal: Terminal,
+    stop: Stop,
+    undertaking: Undertaking,
+    engines: dict[str, Engine],
+    *,
+    machinery: Machinery | None,
+) -> Means:
+    """What anything is done with that goes on from an undertaking which was set out before."""
+    return Means(
+        transaction=undertaking.transaction,
+        engines=engines,
+        store=site.store,
+        clock=WallClock(stop),
+        progress=terminal.progress(),
+        redact=Redactor(secrets_of(site, undertaking.source)),
+        outputs=site.folder.tasks,
+        stop=stop,
+        machinery=machinery,
+    )
 
 
 def carry_out(

@@ -10,7 +10,7 @@ from agent.applying.means import Stop
 
 SLICE_SECONDS = 0.05
 
-_steady = getattr(time, "CLOCK_BOOTTIME", None)
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class WallClock:
@@ -54,4 +54,4 @@ def stoppable() -> Iterator[Stop]:
 
 def _even() -> float:
     """Seconds that nobody can set, those in which the computer slept among them where it counts them."""
-    return time.monotonic() if _steady is None else time.clock_gettime(_steady)
+    return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.applying.journal import Closed, Entered, begin_journal
+from agent.applying.journal import Closed, Entered, Record, begin_journal
 from agent.cli.main import DESCRIPTION, VERBS
 from agent.steps import Phase
 from bundle_format.errors import ExitCode
@@ -15,6 +15,14 @@ from tests.sites import FakeSite
 
 def run(site: FakeSite, *words: str) -> int:
     return run_program("floto-agent", "0", DESCRIPTION, VERBS, [*words, "--state", str(site.folder.root)])
+
+
+def left_amid_its_first_apply(root: Path, last: Record) -> FakeSite:
+    """A site whose journal ends with a record."""
+    site = FakeSite(root)
+    deployment = site.deployment(images={"web": site.image("web")}, containers={"web": {}})
+    begin_journal(site.folder.journal, site.undertaking(deployment, site.plan(deployment))).write(last)
+    return site
 
 
 @pytest.mark.parametrize(
@@ -28,10 +36,7 @@ def run(site: FakeSite, *words: str) -> int:
 def test_a_script_learns_what_became_of_an_interrupted_change(
     tmp_path: Path, phase: Phase, verb: str, code: ExitCode
 ) -> None:
-    site = FakeSite(tmp_path)
-    deployment = site.deployment(images={"web": site.image("web")}, containers={"web": {}})
-    journal = begin_journal(site.folder.journal, site.undertaking(deployment, site.plan(deployment)))
-    journal.write(Entered(phase=phase, at=0))
+    site = left_amid_its_first_apply(tmp_path, Entered(phase=phase, at=0))
 
     assert run(site, verb, *(["--yes"] if verb == "abort" else [])) == code
 
@@ -39,10 +44,7 @@ def test_a_script_learns_what_became_of_an_interrupted_change(
 def test_the_first_apply_of_a_site_is_told_of_while_it_lasts_and_where_it_was_interrupted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site = FakeSite(tmp_path)
-    deployment = site.deployment(images={"web": site.image("web")}, containers={"web": {}})
-    journal = begin_journal(site.folder.journal, site.undertaking(deployment, site.plan(deployment)))
-    journal.write(Entered(phase=Phase.SWITCH, at=0))
+    site = left_amid_its_first_apply(tmp_path, Entered(phase=Phase.SWITCH, at=0))
 
     with site.folder.held():
         assert run(site, "status") == ExitCode.USAGE
@@ -56,22 +58,16 @@ def test_the_first_apply_of_a_site_is_told_of_while_it_lasts_and_where_it_was_in
 
 
 def test_where_nothing_was_interrupted_nothing_is_wrong(tmp_path: Path) -> None:
-    site = FakeSite(tmp_path)
-    assert run(site, "resume") == ExitCode.DONE
+    assert run(FakeSite(tmp_path), "resume") == ExitCode.DONE
 
-    deployment = site.deployment(images={"web": site.image("web")}, containers={"web": {}})
-    journal = begin_journal(site.folder.journal, site.undertaking(deployment, site.plan(deployment)))
-    journal.write(Closed(outcome="taken back"))
+    site = left_amid_its_first_apply(tmp_path, Closed(outcome="taken back"))
     assert run(site, "resume") == run(site, "abort", "--yes") == ExitCode.DONE
 
 
 def test_no_machine_goes_back_to_a_snapshot_that_was_never_taken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site = FakeSite(tmp_path)
-    deployment = site.deployment(images={"web": site.image("web")}, containers={"web": {}})
-    journal = begin_journal(site.folder.journal, site.undertaking(deployment, site.plan(deployment)))
-    journal.write(Entered(phase=Phase.SWITCH, at=0))
+    site = left_amid_its_first_apply(tmp_path, Entered(phase=Phase.SWITCH, at=0))
 
     assert run(site, "abort", "--yes", "--revert", "one") == ExitCode.USAGE
 
