@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.stage import stage
-from bundle_format.digest import hex_of
+from bundle_format.digest import digest_of, hex_of
 from bundle_format.progress import Silence
 from bundle_format.reader import Bundle, open_bundle
 from bundle_format.store import Store
@@ -146,6 +146,27 @@ def base_of(version: int) -> Path:
             upgrade(root, "apt-get -qq update && apt-get -qq -y upgrade")
             _tar(root, paths[1])
     return paths[version - 1]
+
+
+def layer_of(name: str, packages: str, below: str = "") -> Path:
+    """What packages of the suite, with all that they need, add to the first base as a tar; less what `below` adds."""
+    path = BASES / f"bench-{name}-{digest_of(f'{packages}/{below}'.encode())[7:19]}.tar"
+    if not path.exists():
+        with tempfile.TemporaryDirectory(prefix="floto-layer-", dir=BASES) as folder:
+            root, known, archives = (Path(folder) / part for part in ("root", "known", "archives"))
+            for part in (root, known, archives / "partial"):
+                part.mkdir(parents=True)
+            subprocess.run(["tar", "-xf", base_of(1), "-C", known, "./var/lib/dpkg/status"], check=True)
+            options = {"Dir::State::status": known / "var/lib/dpkg/status", "Dir::Cache::archives": archives}
+            sets = [f"-o{key}={value}" for key, value in {**options, "APT::Sandbox::User": "root"}.items()]
+            fetch = ["apt-get", "-qq", "-y", "--no-install-recommends", "--download-only", *sets, "install"]
+            subprocess.run([*fetch, *below.split()], check=True, stdout=2)
+            there = {*archives.glob("*.deb")}
+            subprocess.run([*fetch, *below.split(), *packages.split()], check=True, stdout=2)
+            for package in sorted({*archives.glob("*.deb")} - there):
+                subprocess.run(["dpkg-deb", "-x", package, root], check=True)
+            _tar(root, path)
+    return path
 
 
 def _tar(root: Path, path: Path) -> None:
