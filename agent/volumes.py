@@ -8,6 +8,7 @@ from pathlib import Path
 from agent.applying.health import await_health
 from agent.applying.means import Means
 from agent.applying.runner import told
+from agent.care import start_again
 from agent.labels import Adopted, Labels, Owner
 from agent.planning.view import spec_in, volumes_of
 from agent.state import ContainerState, SiteState
@@ -120,14 +121,7 @@ def _stopped(means: Means, host: str, users: Sequence[ContainerState]) -> Iterat
         running.clear()  # nobody shall work on half of the data
         raise
     finally:
-        means.stop.disregard()
-        faults = []
-        for user in running:
-            try:
-                engine.start(user.name)
-            except FlotoError as error:
-                faults.append(error)
-        if faults:
+        if faults := start_again(means, [(host, user.name) for user in running]):
             raise faults[0]
     for user in running:
         await_health(engine, user.name, DEADLINE, means)

@@ -209,7 +209,7 @@ def _opened(path: Path) -> Iterator[int]:
     except OSError as error:
         raise LockedError(
             f"the journal {path} cannot be written: {error.strerror}",
-            "Free space on its disk, then: floto-agent resume",
+            "See that its disk can be written and has room, then: floto-agent resume",
         ) from error
 
 

@@ -4,7 +4,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 
 from agent.applying.means import Means
-from agent.care import require_unprotected, start, stop
+from agent.care import require_unprotected, restart
 from agent.cli.care.power import act_on, configure
 from agent.history import Placed
 from bundle_format.errors import ExitCode
@@ -19,8 +19,7 @@ EXAMPLES = """\
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     def act(means: Means, containers: Mapping[str, Placed], names: tuple[str, ...]) -> None:
         require_unprotected(containers, names, arguments.unprotect)
-        stop(means, containers, names)
-        start(means, containers, names)
+        restart(means, containers, names)
 
     return act_on(arguments, terminal, act)
 

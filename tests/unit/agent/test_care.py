@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.care import in_order, require_unprotected, start, stop
+from agent.applying.means import Stop
+from agent.care import in_order, require_unprotected, restart
 from bundle_format.errors import FlotoError, PreflightError, TargetError
 from tests.fakes import Moment
-from tests.sites import FakeSite
+from tests.sites import FakeSite, Hook
 
 
 @pytest.fixture
@@ -20,21 +21,20 @@ def site(tmp_path: Path) -> FakeSite:
     return site
 
 
-def act(site: FakeSite, *names: str) -> list[str]:
+def act(site: FakeSite, *names: str, hook: Hook = lambda moment: None) -> list[str]:
     """What is stopped and started when the named are restarted, in order."""
     seen: list[str] = []
 
-    def hook(moment: Moment) -> None:
+    def watched(moment: Moment) -> None:
         if moment.when == "before":
             seen.append(f"{moment.verb} {moment.subject}")
+        hook(moment)
 
     current = site.history.current
     assert current
     placed = current.undertaking.containers
-    with site.means(current.undertaking, hook) as means:
-        chosen = in_order(placed, names)
-        stop(means, placed, chosen)
-        start(means, placed, chosen)
+    with site.means(current.undertaking, watched) as means:
+        restart(means, placed, in_order(placed, names))
     return seen
 
 
@@ -68,3 +68,39 @@ def test_what_does_not_become_well_is_told(site: FakeSite) -> None:
 
     with pytest.raises(TargetError, match="web is not well"):
         act(site, "web")
+
+
+@pytest.mark.parametrize("subject", ["web", "app", "db"])
+@pytest.mark.parametrize("verb", ["stop", "start"])
+@pytest.mark.parametrize("cause", [KeyboardInterrupt, TargetError])
+def test_what_ran_runs_again_where_a_restart_ends_early(
+    site: FakeSite, verb: str, subject: str, cause: type[BaseException]
+) -> None:
+    before = site.running()
+    site.stop, seen = Stop(), 0
+
+    def hook(moment: Moment) -> None:
+        nonlocal seen
+        if (moment.when, moment.verb, moment.subject) == ("before", verb, subject):
+            seen += 1
+            if seen > 1 or cause is KeyboardInterrupt:
+                site.stop.ask()  # the second time it changes nothing
+            else:
+                raise cause("the engine said nothing")
+
+    with pytest.raises(cause):
+        act(site, hook=hook)
+    assert site.running() == before
+
+
+def test_what_did_not_run_is_not_started_where_a_restart_ends_early(site: FakeSite) -> None:
+    site.engines()["one"].stop("web", 0)
+
+    def hook(moment: Moment) -> None:
+        if (moment.when, moment.verb, moment.subject) == ("before", "stop", "db"):
+            site.stop.ask()
+
+    site.stop = Stop()
+    with pytest.raises(KeyboardInterrupt):
+        act(site, hook=hook)
+    assert set(site.running()) == {"app", "db"}
