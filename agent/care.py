@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 from agent.applying.health import await_health
 from agent.applying.means import Means
-from agent.applying.runner import told
 from agent.applying.waking import await_engine
 from agent.history import Placed
+from agent.interlude import interlude
 from agent.planning.obstacles import LEVELS
 from agent.state import SiteState
 from bundle_format.errors import FlotoError, PreflightError
@@ -69,26 +70,13 @@ def start(means: Means, containers: Mapping[str, Placed], names: Iterable[str]) 
             await_health(engine, name, containers[name].deadline, means)
 
 
-def restart(means: Means, containers: Mapping[str, Placed], names: Sequence[str]) -> None:
-    """Stop and start containers in their order; where that ends early, by Ctrl-C too, what ran before runs again."""
+def restart(means: Means, containers: Mapping[str, Placed], names: Sequence[str], note: Path) -> None:
+    """Stop and start containers in their order; where that ends early, by Ctrl-C too, what ran before runs again.
+
+    `note` is where that is noted (`interlude`), for an agent that is killed.
+    """
     found = {name: means.engine(containers[name].host).inspect(name) for name in names}
     ran = [(containers[name].host, name) for name in names if (state := found[name]) and state.running]
-    try:
+    with interlude(note, means, "restart", ran):
         stop(means, containers, names)
         start(means, containers, names)
-    except BaseException:
-        for fault in start_again(means, ran):
-            means.progress.note(told(fault))
-        raise
-
-
-def start_again(means: Means, stopped: Iterable[tuple[str, str]]) -> list[FlotoError]:
-    """Start what was stopped, by host and container, and let nothing cut that short; the faults of those that stay."""
-    means.stop.disregard()
-    faults = []
-    for host, name in stopped:
-        try:
-            means.engine(host).start(name)
-        except FlotoError as error:
-            faults.append(error)
-    return faults

@@ -32,6 +32,11 @@ class Folder:
         return self.root / "journal"
 
     @property
+    def interlude(self) -> Path:
+        """What stands still for a while."""
+        return self.root / "interlude.json"
+
+    @property
     def receipts(self) -> Path:
         """What was done, one file an attempt."""
         return self.root / "receipts"

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from agent.applying.health import await_health
 from agent.applying.means import Means
-from agent.applying.runner import told
-from agent.care import start_again
+from agent.interlude import Overwritten, interlude, overwriting
 from agent.labels import Adopted, Labels, Owner
 from agent.planning.view import spec_in, volumes_of
 from agent.state import ContainerState, SiteState
-from bundle_format.digest import Digest, chunks
+from bundle_format.digest import chunks
 from bundle_format.durable import whole_file
-from bundle_format.errors import DamageError, FlotoError, MissingError, NeedsPersonError
+from bundle_format.errors import DamageError, MissingError
 from bundle_format.pieces import stream_of
 
 ROOT = "volume"
@@ -55,9 +54,16 @@ def users_of(state: SiteState, owner: Owner, host: str, volume: str) -> tuple[Co
     )
 
 
-def back_up(means: Means, host: str, volume: str, users: Sequence[ContainerState], path: Path) -> None:
-    """Write a volume's content to `path` as a tar, whole or not at all, for its owner alone to read."""
-    with _stopped(means, host, users), whole_file(path) as file, means.progress.task(f"backing up {volume}") as task:
+def back_up(means: Means, host: str, volume: str, users: Sequence[ContainerState], path: Path, *, note: Path) -> None:
+    """Write a volume's content to `path` as a tar, whole or not at all, for its owner alone to read.
+
+    `note` is where it is noted (`interlude`) who is stopped meanwhile.
+    """
+    with (
+        _stopped(means, host, users, note, f"backup of volume {volume} on {host}"),
+        whole_file(path) as file,
+        means.progress.task(f"backing up {volume}") as task,
+    ):
         Path(file.name).chmod(0o600)
         for piece in means.engine(host).read_volume(volume):
             file.write(piece)
@@ -80,48 +86,29 @@ def check_backup(path: Path) -> None:
         raise DamageError(f"{path} is no whole backup of a volume", "Nothing was changed.")
 
 
-def put_back(means: Means, host: str, volume: str, users: Sequence[ContainerState], path: Path) -> None:
-    """Replace a volume's content by a checked backup; where that fails, what was there before is put back.
+def put_back(means: Means, host: str, volume: str, users: Sequence[ContainerState], path: Path, *, note: Path) -> None:
+    """Replace a volume's content by a checked backup; where that ends early, what was there before is put back.
 
-    NeedsPersonError where that fails as well: then who uses the volume stays stopped.
+    NeedsPersonError where that fails as well: then who uses the volume stays stopped. `note` as for `back_up`.
     """
     engine = means.engine(host)
-    with _stopped(means, host, users):
+    with _stopped(means, host, users, note, f"restore of volume {volume} on {host}"):
         before = means.store.add(stream_of(engine.read_volume(volume))).digest
-        try:
-            with path.open("rb") as file, means.progress.task(f"restoring {volume}", path.stat().st_size):
-                engine.write_volume(volume, chunks(file))
-        except BaseException as error:  # a person's Ctrl-C, too
-            _undo(means, host, volume, before=before, path=path, cause=error)
-            raise
-
-
-def _undo(means: Means, host: str, volume: str, *, before: Digest, path: Path, cause: BaseException) -> None:
-    means.stop.disregard()
-    try:
-        with means.store.blob(before) as blob:
-            means.engine(host).write_volume(volume, blob.raw())
-    except FlotoError as error:
-        raise NeedsPersonError(
-            f"{told(cause)}\n{told(error)}\nvolume {volume} on {host} is half restored, and its users stay stopped; "
-            f"until the next apply the site's store has what it held before as {before}",
-            f"Mend the cause, then: floto-agent restore {volume} --from {path} && floto-agent start",
-        ) from cause
+        with (
+            overwriting(note, Overwritten(host=host, volume=volume, before=before), means),
+            path.open("rb") as file,
+            means.progress.task(f"restoring {volume}", path.stat().st_size),
+        ):
+            engine.write_volume(volume, chunks(file))
 
 
 @contextmanager
-def _stopped(means: Means, host: str, users: Sequence[ContainerState]) -> Iterator[None]:
+def _stopped(means: Means, host: str, users: Sequence[ContainerState], note: Path, verb: str) -> Iterator[None]:
     engine = means.engine(host)
     running = [user for user in users if user.running]
-    try:
+    with interlude(note, means, verb, [(host, user.name) for user in running]):
         for user in running:
             engine.stop(user.id, spec_in(user).get("stop_grace", 10))
         yield
-    except NeedsPersonError:
-        running.clear()  # nobody shall work on half of the data
-        raise
-    finally:
-        if faults := start_again(means, [(host, user.name) for user in running]):
-            raise faults[0]
     for user in running:
         await_health(engine, user.name, DEADLINE, means)

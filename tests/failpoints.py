@@ -16,6 +16,7 @@ from typing import Any, Literal
 import pytest
 
 from agent import history as histories
+from agent import interlude as interludes
 from agent.applying import journal as journals
 from agent.applying.journal import read_course
 from agent.history import Receipt
@@ -66,7 +67,7 @@ class Watch:
 def watched(site: FakeSite, blows: dict[int, Blow] | None = None) -> Iterator[Watch]:
     """Run the agent in the block under a watch; what the blows leave of it stays."""
     watch = Watch(site, blows or {})
-    write, replace = journals._write_all, journals.replace_private
+    write, replace, forget = journals._write_all, journals.replace_private, interludes._forget
 
     def write_all(descriptor: int, content: bytes) -> None:
         watch(Moment("before", "journal", ""))
@@ -81,10 +82,17 @@ def watched(site: FakeSite, blows: dict[int, Blow] | None = None) -> Iterator[Wa
         replace(path, content)
         watch(Moment("after", "file", path.name))
 
+    def remove(path: Path) -> None:
+        watch(Moment("before", "file", path.name))
+        forget(path)
+        watch(Moment("after", "file", path.name))
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(journals, "_write_all", write_all)
         patch.setattr(journals, "replace_private", replace_private)
         patch.setattr(histories, "replace_private", replace_private)
+        patch.setattr(interludes, "replace_private", replace_private)
+        patch.setattr(interludes, "_forget", remove)
         with suppress(KilledError, FlotoError, OSError):
             yield watch
 

@@ -15,6 +15,7 @@ from agent.floor import FLOOR
 from agent.folder import Folder, open_folder
 from agent.history import Backup, Receipt, Source, read_history
 from agent.intent import Keeper, from_store
+from agent.interlude import noted
 from agent.labels import Adopted, Owner
 from agent.machines.materials import Workshop
 from agent.observe import at_once
@@ -99,6 +100,15 @@ def unfinished(site: Site) -> Unfinished | None:
     holder = site.folder.holder()
     course = open_course(site)  # again, for it may have ended before the look at who holds the site
     return None if course is None else Unfinished(course, holder)
+
+
+def open_interlude(site: Site) -> tuple[str, str] | None:
+    """What stands still for a while, and which process holds the site meanwhile, if one does; None where nothing."""
+    if noted(site.folder.interlude) is None:
+        return None
+    holder = site.folder.holder()
+    found = noted(site.folder.interlude)  # again, as in `unfinished`
+    return None if found is None else (str(found), holder)
 
 
 def installed(site: Site) -> Receipt:

@@ -24,7 +24,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         adopted = site.receipt.undertaking.adopted
         host = host_of(site.state, site.owner, arguments.volume, arguments.host, adopted)
         users = users_of(site.state, site.owner, host, arguments.volume)
-        back_up(site.means, host, arguments.volume, users, arguments.to)
+        back_up(site.means, host, arguments.volume, users, arguments.to, note=site.note)
     terminal.say(f"{arguments.to}: {size_text(arguments.to.stat().st_size)} of volume {arguments.volume} on {host}")
     return ExitCode.DONE
 

@@ -30,7 +30,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         if not arguments.yes and not terminal.ask("Replace its content?"):
             terminal.warn("nothing was changed")
             return ExitCode.USAGE
-        put_back(site.means, host, arguments.volume, users, arguments.file)
+        put_back(site.means, host, arguments.volume, users, arguments.file, note=site.note)
     terminal.say(f"volume {arguments.volume} on {host} holds what {arguments.file} held")
     return ExitCode.DONE
 

@@ -4,6 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent.applying.means import Means
 from agent.cli.changes.carrying import means_of, settle_before
@@ -20,12 +21,13 @@ from bundle_format.terminal import Terminal
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A site that no other agent changes meanwhile, looked at."""
+    """A site that no other agent changes meanwhile, looked at; `note` is for what stands still (`interlude`)."""
 
     receipt: Receipt
     owner: Owner
     state: SiteState
     means: Means
+    note: Path
 
 
 def add_volume_options(parser: ArgumentParser) -> None:
@@ -53,4 +55,4 @@ def held(arguments: Namespace, terminal: Terminal, *, machines: bool = False) ->
                 terminal.warn(f"warning: {why}")
             machinery = machinery_of(hypervisors, undertaking.hosts, owner, site, undertaking.adopted)
             means = means_of(site, terminal, stop, undertaking, engines, machinery=machinery if hypervisors else None)
-            yield Held(receipt, owner, observe(engines, silent, None, hypervisors, mute), means)
+            yield Held(receipt, owner, observe(engines, silent, None, hypervisors, mute), means, site.folder.interlude)

@@ -13,8 +13,9 @@ from agent.applying.transaction import Conduct, Remember
 from agent.cli.changes.outlook import Outlook
 from agent.cli.changes.stopping import WallClock, stoppable
 from agent.cli.machinery import hypervisors_of, machinery_of, used
-from agent.cli.site import Site, engines_of, open_course, owner_of, secrets_of
+from agent.cli.site import Site, engines_of, installed, open_course, owner_of, secrets_of
 from agent.history import Operation, Receipt, Source, Undertaking
+from agent.interlude import end_interlude, noted
 from agent.steps import is_of_machine
 from agent.targets.engine import Engine
 from bundle_format import __version__
@@ -43,6 +44,7 @@ def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
     KeyboardInterrupt, after that, where a person asked meanwhile to stop.
     """
     with stoppable() as stop:
+        settle_interlude(site, terminal, stop)
         try:
             settle_now(site, arguments, terminal, stop)
         except RolledBackError as error:
@@ -51,6 +53,21 @@ def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
                 terminal.warn("going on with what you asked for now")
         if stop.heard:
             raise KeyboardInterrupt
+
+
+def settle_interlude(site: Site, terminal: Terminal, stop: Stop) -> bool:
+    """End what stood still when an agent was killed, and say so; whether there was any. Errors as `end_interlude`."""
+    found = noted(site.folder.interlude)
+    if found is None:
+        return False
+    terminal.warn(f"interrupted: {found}; ending it first")
+    undertaking = installed(site).undertaking
+    with engines_of(undertaking.hosts, owner_of(undertaking.source), undertaking.adopted) as (engines, _):
+        means = means_of(site, terminal, stop, undertaking, engines, machinery=None)
+        end_interlude(site.folder.interlude, means)
+    back = f"volume {found.overwritten.volume} holds what it held before, and " if found.overwritten else ""
+    terminal.warn(f"{back}what ran before was started")
+    return True
 
 
 def settle_now(

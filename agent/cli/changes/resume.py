@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 
-from agent.cli.changes.carrying import settle_now
+from agent.cli.changes.carrying import settle_interlude, settle_now
 from agent.cli.changes.stopping import stoppable
 from agent.cli.places import add_state_option
 from agent.cli.site import site_of
@@ -26,9 +26,11 @@ CODES: Mapping[Outcome, ExitCode] = {
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
     with site.folder.held(), stoppable() as stop:
+        ended = settle_interlude(site, terminal, stop)
         receipt = settle_now(site, arguments, terminal, stop)
     if receipt is None:
-        terminal.say("nothing was interrupted")
+        if not ended:
+            terminal.say("nothing was interrupted")
         return ExitCode.DONE
     return CODES[receipt.outcome]
 

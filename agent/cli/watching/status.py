@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.cli.machinery import hypervisors_of
 from agent.cli.places import add_state_option
-from agent.cli.site import Site, engines_of, installed, owner_of, site_of, unfinished
+from agent.cli.site import Site, engines_of, installed, open_interlude, owner_of, site_of, unfinished
 from agent.history import Receipt, read_history
 from agent.intent import Intent, from_store
 from agent.observe import at_once, observe
@@ -52,8 +52,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
 def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     undertaking = receipt.undertaking
     intent = _intent(site, receipt)
-    change = unfinished(site)
-    told = f"{change.course.undertaking.operation} in phase {change.course.phase}" if change else ""
+    told, holder = _open(site)
     owner = owner_of(undertaking.source)
     with (
         hypervisors_of(undertaking.hypervisors, owner, site, site.keeper(None)) as (hypervisors, mute),
@@ -61,10 +60,17 @@ def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     ):
         state = observe(engines, silent, intent.deployment if intent else None, hypervisors, mute)
         disks = _disks(engines) if measure else {}
-    if change and change.holder:
-        return status_of(receipt, state, None, disks, under_way=f"{told}; {change.holder} holds the site")
+    if holder:
+        return status_of(receipt, state, None, disks, under_way=f"{told}; {holder} holds the site")
     plan = make_plan(intent.deployment, state, read_history(site.folder)) if intent else None
     return status_of(receipt, state, plan, disks, interrupted=told)
+
+
+def _open(site: Site) -> tuple[str, str]:
+    """What has not ended, and which process holds the site meanwhile; empty where nothing is, or none does."""
+    if change := unfinished(site):
+        return f"{change.course.undertaking.operation} in phase {change.course.phase}", change.holder
+    return open_interlude(site) or ("", "")
 
 
 def _intent(site: Site, receipt: Receipt) -> Intent | None:

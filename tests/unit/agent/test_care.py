@@ -22,20 +22,20 @@ def site(tmp_path: Path) -> FakeSite:
 
 
 def act(site: FakeSite, *names: str, hook: Hook = lambda moment: None) -> list[str]:
-    """What is stopped and started when the named are restarted, in order."""
-    seen: list[str] = []
+    """What is stopped and started when the named are restarted, in order, each once."""
+    seen: dict[str, None] = {}
 
     def watched(moment: Moment) -> None:
         if moment.when == "before":
-            seen.append(f"{moment.verb} {moment.subject}")
+            seen[f"{moment.verb} {moment.subject}"] = None
         hook(moment)
 
     current = site.history.current
     assert current
     placed = current.undertaking.containers
     with site.means(current.undertaking, watched) as means:
-        restart(means, placed, in_order(placed, names))
-    return seen
+        restart(means, placed, in_order(placed, names), site.folder.interlude)
+    return [*seen]
 
 
 def test_who_needs_others_stops_first_and_starts_last(site: FakeSite) -> None:

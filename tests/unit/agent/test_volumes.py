@@ -32,7 +32,7 @@ def do(site: FakeSite, what: str, path: Path, hook: Hook | None = None) -> None:
     users = users_of(state, OWNER, "one", "data")
     assert [user.name for user in users] == ["db"]
     with site.means(current.undertaking, hook) as means:
-        (back_up if what == "backup" else put_back)(means, "one", "data", users, path)
+        (back_up if what == "backup" else put_back)(means, "one", "data", users, path, note=site.folder.interlude)
 
 
 def test_a_volume_goes_to_a_file_and_comes_back_and_its_users_run_again(site: FakeSite, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The days between releases, on a real engine."""
 
+import time
+
 import pytest
 
 from tests.corner_shop import make_shop
@@ -43,6 +45,24 @@ def test_a_volume_is_carried_away_brought_back_and_purged(shop: Agent) -> None:
     shop.run("purge", "volume", "data", "--confirm", "volume data of shop krakow-1")
     assert "data" not in shop.engine.docker("volume", "ls", "--quiet").split()
     assert sorted(shop.ids()) == ["front"]
+
+
+def test_a_restore_that_is_killed_gives_the_volume_back_what_it_held(shop: Agent) -> None:
+    shop.engine.docker("exec", "base", "sh", "-c", "head -c 100000000 /dev/zero > /data/large; echo then > /data/log")
+    shop.run("backup", "data", "--to", "data.tar")
+    shop.engine.docker("exec", "base", "sh", "-c", "rm /data/large; echo now > /data/log")
+
+    process, note = shop.start("restore", "data", "--from", "data.tar", "--yes"), shop.state / "interlude.json"
+    while not (note.exists() and b'"before"' in note.read_bytes()):
+        assert process.poll() is None
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+
+    assert "interrupted: restore of volume data on server, for which base was stopped" in shop.run("status", code=40)
+    assert "volume data holds what it held before" in shop.run("resume")
+    assert shop.engine.docker("exec", "base", "sh", "-c", "ls /data; cat /data/log").split() == ["log", "now"]
+    assert "nothing was interrupted" in shop.run("resume")
 
 
 def test_containers_are_stopped_and_started_in_their_order_and_history_is_told(shop: Agent) -> None:
