@@ -12,7 +12,7 @@ from agent.labels import Adopted, Labels, Owner
 from agent.planning.view import spec_in, volumes_of
 from agent.state import ContainerState, SiteState
 from bundle_format.digest import chunks
-from bundle_format.durable import whole_file
+from bundle_format.durable import check_place, whole_file
 from bundle_format.errors import DamageError, MissingError
 from bundle_format.pieces import stream_of
 
@@ -59,6 +59,7 @@ def back_up(means: Means, host: str, volume: str, users: Sequence[ContainerState
 
     `note` is where it is noted (`interlude`) who is stopped meanwhile.
     """
+    check_place(path)
     with (
         _stopped(means, host, users, note, f"backup of volume {volume} on {host}"),
         whole_file(path) as file,

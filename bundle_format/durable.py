@@ -3,11 +3,11 @@
 import contextlib
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from bundle_format.errors import FlotoError
+from bundle_format.errors import FlotoError, PreflightError
 
 _STEP = 16 << 20
 
@@ -43,21 +43,35 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def check_place(path: Path) -> None:
-    """Make sure that a file can come to `path`; FlotoError where a folder lies there, or none around it."""
+def check_place(path: Path, inputs: Iterable[Path] = (), hint: str = "Name another file.") -> None:
+    """Make sure that a file can come to `path`, in the place of nothing or of a regular file that is none of `inputs`.
+
+    FlotoError where something else lies there, or no folder around it; `hint` is what to do where it is an input.
+    """
     try:
-        taken, housed = path.is_dir(), path.parent.is_dir()
+        linked, taken, housed = path.is_symlink(), path.exists(), path.parent.is_dir()
+        folder, regular = path.is_dir(), path.is_file()
+        read = taken and any(one.exists() and path.samefile(one) for one in inputs)
     except OSError as error:
         raise FlotoError(f"{path} cannot be reached: {error.strerror}", "Name another place.") from error
-    if taken:
+    if folder:
         raise FlotoError(f"{path} cannot be written: it is a folder", "Name a file in it.")
+    if linked:
+        raise FlotoError(f"{path} cannot be written: it is a symbolic link", "Name the file itself.")
+    if taken and not regular:
+        raise FlotoError(f"{path} cannot be written: it is no regular file", "Name another place.")
+    if read:
+        raise FlotoError(f"{path} cannot be written: it is one of the files that are read", hint)
     if not housed:
         raise FlotoError(f"{path} cannot be written: {path.parent} is no folder", "Make it, or name another place.")
 
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears at `path` complete and durable, or not at all; FlotoError when it cannot be written."""
+    """A file that appears at `path` complete and durable, or not at all.
+
+    FlotoError as of `check_place`, PreflightError when it cannot be written.
+    """
     check_place(path)
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -68,8 +82,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise FlotoError(
+        raise PreflightError(
             f"{path} cannot be written: {error.strerror}", hint="see that there is room and leave to write, then again"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where nothing can be written, there is nothing to take away
+            partial.unlink()

@@ -117,14 +117,11 @@ def _makers(arguments: Namespace, terminal: Terminal, evaluation: Evaluation) ->
 
 
 def _place(arguments: Namespace, evaluation: Evaluation) -> Path:
-    """Where the bundle goes, known to be possible before anything is gathered: not over what it counts on."""
+    """Where the bundle goes, known to be possible before anything is gathered: not over what it is made of."""
     path: Path = arguments.output or Path(f"{evaluation.product}-{evaluation.version}.floto")
-    check_place(path)
-    if path.resolve() in {base.resolve() for base in arguments.base or ()}:
-        raise DefinitionError(
-            f"{path} is a --base, and would be written over",
-            "Raise the version in site.star, or name another file with --output.",
-        )
+    told = [*arguments.key, *(arguments.base or ()), *([arguments.inventory] if arguments.inventory else [])]
+    named = [arguments.project / name for name in (*evaluation.sources, *evaluation.files)]
+    check_place(path, [*told, *named], "Raise the version in site.star, or name another file with --output.")
     return path
 
 

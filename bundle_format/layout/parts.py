@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 
 from bundle_format.errors import FlotoError, MissingError
@@ -39,6 +39,11 @@ class Found:
     name: str
     whole: tuple[Path, ...]
     parts: Mapping[int, tuple[Path, ...]]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them, the whole ones first."""
+        return (*self.whole, *chain.from_iterable(self.parts.values()))
 
     def missing(self) -> tuple[str, ...]:
         """The parts below the highest number that are nowhere; a whole file lacks none."""

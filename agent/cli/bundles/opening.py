@@ -7,6 +7,7 @@ from pathlib import Path
 from agent.cli.places import add_state_option, state_of
 from agent.floor import FLOOR
 from bundle_format.errors import FlotoError
+from bundle_format.layout.parts import find
 from bundle_format.reader import Bundle, open_bundle, open_pipe
 from bundle_format.terminal import Terminal
 from bundle_format.trust.state import TrustFolder
@@ -45,6 +46,12 @@ def opened(arguments: Namespace, terminal: Terminal, *, salvage: bool = False, a
 def place_of(arguments: Namespace) -> str:
     """Where the arguments say that the bundle is."""
     return "the pipe" if PIPE in arguments.bundle else ", ".join(map(str, arguments.bundle))
+
+
+def files_of(arguments: Namespace) -> tuple[Path, ...]:
+    """The files that are read for the bundle that the arguments name."""
+    named = [] if PIPE in arguments.bundle else [arguments.bundle]
+    return tuple(file for places in (*named, *([copy] for copy in arguments.also)) for file in find(places).files)
 
 
 def trusted(arguments: Namespace, terminal: Terminal) -> Trust:

@@ -4,10 +4,10 @@ import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from agent.cli.bundles.opening import add_bundle_options, opened, place_of
+from agent.cli.bundles.opening import add_bundle_options, files_of, opened, place_of
 from bundle_format.canonical import canonical
 from bundle_format.damage import report_of
-from bundle_format.durable import whole_file
+from bundle_format.durable import check_place, whole_file
 from bundle_format.errors import ExitCode, FlotoError
 from bundle_format.shown.bundles import age_text
 from bundle_format.shown.damage import report_lines
@@ -45,6 +45,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         return verify_installed(arguments, terminal)
     if not arguments.bundle:
         raise FlotoError("no bundle was named", "Name one, or look at the hosts: floto-agent verify --installed")
+    if arguments.report:
+        check_place(arguments.report, files_of(arguments))
     with opened(arguments, terminal, salvage=True) as bundle:
         report = report_of(bundle, bundle.verify(terminal.progress()))
         index = bundle.index

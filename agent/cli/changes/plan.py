@@ -4,11 +4,11 @@ import json
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from agent.cli.bundles.opening import add_bundle_options, opened
+from agent.cli.bundles.opening import add_bundle_options, files_of, opened
 from agent.cli.changes.outlook import notes_on_unfinished, outlook_of
 from agent.cli.site import add_site_option, add_wish_options, admit, site_of, wishes_of
 from agent.intent import from_bundle
-from bundle_format.durable import whole_file
+from bundle_format.durable import check_place, whole_file
 from bundle_format.errors import ExitCode
 from bundle_format.terminal import Terminal, Verb
 
@@ -30,6 +30,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
+    if arguments.out:
+        check_place(arguments.out, [arguments.site, *files_of(arguments)])
     with opened(arguments, terminal) as bundle:
         intent = from_bundle(bundle, arguments.site, site.store, site.keeper(terminal))
         notes = (*notes_on_unfinished(site), *admit(site.trust.load()[0], bundle, intent.source.site))

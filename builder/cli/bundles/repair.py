@@ -5,8 +5,9 @@ from pathlib import Path
 
 from builder.cli.root_file import add_root_option, trust_of
 from bundle_format.damage import DamageReport, frames_to_bring, read_report
-from bundle_format.durable import whole_file
+from bundle_format.durable import check_place, whole_file
 from bundle_format.errors import ExitCode, FlotoError
+from bundle_format.layout.parts import find
 from bundle_format.layout.repair import SUFFIX
 from bundle_format.reader import open_bundle
 from bundle_format.shown.sizes import size_text
@@ -42,6 +43,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
         # The first frame is the release: with it, a site can tell what else it lacks by name.
         numbers = frames_to_bring(map(_report, arguments.report), bundle) or [0]
         path: Path = arguments.output or Path(f"{bundle.index.product}-{bundle.index.release}{SUFFIX}")
+        check_place(path, [*find(arguments.bundle).files, *arguments.report])
         with whole_file(path) as stream:
             bundle.write_repair(numbers, stream)
         size, count = path.stat().st_size, len(bundle.table)

@@ -8,7 +8,7 @@ from agent.applying.means import Stop
 from agent.labels import Owner
 from agent.purge import doomed_by, purge, require_leave
 from agent.volumes import back_up, check_backup, host_of, put_back, users_of
-from bundle_format.errors import DamageError, MissingError, NeedsPersonError, PreflightError, TargetError
+from bundle_format.errors import DamageError, FlotoError, MissingError, NeedsPersonError, PreflightError, TargetError
 from tests.fakes import Moment
 from tests.sites import OWNER, FakeSite, Hook
 
@@ -55,6 +55,14 @@ def test_who_uses_a_volume_runs_again_where_it_could_not_be_stopped(site: FakeSi
     with pytest.raises(TargetError, match="said nothing"):
         do(site, "backup", tmp_path / "data.tar", hook)
     assert set(site.running()) == {"db", "web"}
+
+
+def test_nobody_is_stopped_for_a_backup_to_a_place_where_none_can_be(site: FakeSite, tmp_path: Path) -> None:
+    def hook(moment: Moment) -> None:
+        assert moment.verb != "stop"
+
+    with pytest.raises(FlotoError, match="it is a folder"):
+        do(site, "backup", tmp_path, hook)
 
 
 def test_ctrl_c_changes_nothing_while_users_are_started_again(site: FakeSite, tmp_path: Path) -> None:

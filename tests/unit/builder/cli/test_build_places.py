@@ -45,7 +45,10 @@ def test_a_key_that_is_not_there_is_named(floto: Build) -> None:
     assert "keys/shop.key: no such key" in floto("build", "shop", "--key", "keys/shop.key", code=ExitCode.MISSING)
 
 
-@pytest.mark.parametrize("place", [".", "shop", "nowhere/x.floto", "shop/site.star/x.floto"])
+PLACES = (".", "shop", "nowhere/x.floto", "shop/site.star/x.floto", "shop/site.star", "shop-keys/shop.key")
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_a_place_where_no_bundle_can_be_is_told_before_anything_is_gathered(floto: Build, place: str) -> None:
     assert f"{place} cannot be written" in build(floto, "--output", place, code=ExitCode.USAGE)
     assert not Path("store").exists()

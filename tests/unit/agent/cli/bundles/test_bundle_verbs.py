@@ -91,6 +91,20 @@ def test_damage_is_told_by_name_blob_frame_and_bytes(floto: Run, made: Made, pla
         assert f"{loss.what} of layer 2 of 2 of image web" in told and f"blob {loss.blob}" in told
 
 
+@pytest.mark.parametrize("words", [("verify", "--report"), ("plan", "--out")])
+@pytest.mark.parametrize("copy", ["bundle", "also"])
+def test_a_bundle_is_not_written_over_by_what_is_told_of_it(
+    floto: Run, made: Made, words: tuple[str, str], copy: str, tmp_path: Path
+) -> None:
+    Path(copy).mkdir()
+    path = tmp_path / copy / made.path.name
+    path.write_bytes(made.path.read_bytes())
+    named = [path] if copy == "bundle" else [made.path, "--also", copy]
+    told = floto(words[0], *named, words[1], path, code=ExitCode.USAGE)
+    assert f"{path} cannot be written: it is one of the files that are read" in told
+    assert path.read_bytes() == made.path.read_bytes()
+
+
 def test_neighbouring_frames_are_told_together(floto: Run, made: Made, tmp_path: Path) -> None:
     bad = hurt(made.path, tmp_path / "bad.floto", *(frame_offset(made, "big.bin", number) + 9 for number in range(3)))
     (loss,) = floto("verify", bad, "--json", code=ExitCode.DAMAGED)["losses"]

@@ -116,6 +116,20 @@ def test_a_repair_is_made_of_what_sites_have_lost(floto: Run, made: Made, tmp_pa
     assert Path("small.floto-repair").stat().st_size < 20_000
 
 
+@pytest.mark.parametrize("named", ["whole", "whole/shop-1.floto"])
+@pytest.mark.parametrize("output", ["whole/shop-1.floto", "a.json"])
+def test_a_repair_never_takes_the_place_of_what_it_is_made_of(
+    floto: Run, made: Made, tmp_path: Path, named: str, output: str
+) -> None:
+    Path("whole").mkdir()
+    Path("whole/shop-1.floto").write_bytes(made.path.read_bytes())
+    lost = report(made, damaged(made, tmp_path / "bad.floto", "a")).model_dump_json()
+    Path("a.json").write_text(lost, encoding="utf-8")
+    told = floto("repair", named, "--report", "a.json", "--output", output, code=ExitCode.USAGE)
+    assert f"{output} cannot be written: it is one of the files that are read" in told
+    assert Path("whole/shop-1.floto").read_bytes() == made.path.read_bytes()
+
+
 def test_a_copy_that_cannot_be_opened_is_opened_with_a_repair_of_its_beginning(
     floto: Run, made: Made, tmp_path: Path
 ) -> None:
