@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO, cast
 
@@ -188,6 +189,7 @@ def hear_interrupts_once() -> None:
 
 def run_program(name: str, version: str, description: str, verbs: VerbTable, argv: Sequence[str]) -> int:
     """Run the verb that `argv` names and return the exit code; SystemExit (2) on wrong usage, (0) after help."""
+    _stand_in_for_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
@@ -220,6 +222,16 @@ def run_program(name: str, version: str, description: str, verbs: VerbTable, arg
         terminal.warn(f"error: {place}{error.strerror or error}")
         return ExitCode.USAGE
     return code
+
+
+def _stand_in_for_closed_streams() -> None:
+    """Put the null device where a program was started without a standard stream (`>&-`).
+
+    It takes the stream's number, too, which a file of ours would get, and with it what children print.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  # open to the end
 
 
 def _check_verb(name: str, verbs: VerbTable, argv: Sequence[str]) -> None:

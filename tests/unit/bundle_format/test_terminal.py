@@ -4,9 +4,11 @@ import errno
 import io
 import os
 import signal
+import subprocess
 import sys
 import time
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -157,6 +159,24 @@ def test_work_goes_on_when_its_terminal_is_lost() -> None:
             terminal.say("a result is no message")
         terminal.warn("lost")
         os.dup2(os.open(os.devnull, os.O_WRONLY), there)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's redirections")
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("program", ["builder", "agent"])
+def test_a_standard_stream_that_is_closed_stops_no_work(program: str, closed: str, tmp_path: Path) -> None:
+    words = {"builder": ("init", str(tmp_path / "hello")), "agent": ("trust", "show", "--state", str(tmp_path))}
+    command = [sys.executable, "-m", f"{program}.cli.main", *words[program]]
+    ended = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *command], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's redirections")
+def test_no_file_gets_the_number_of_a_closed_stream() -> None:
+    code = "from bundle_format.terminal import *; run_program('play', '1', '', VerbTable('', ()), ['x']); import os;"
+    code += "raise SystemExit(os.open(os.devnull, os.O_RDONLY))"
+    ended = subprocess.run(["sh", "-c", '"$@" <&- >&-', "sh", sys.executable, "-c", code], check=False)
+    assert ended.returncode > 2
 
 
 def test_ctrl_c_that_is_heard_twice_interrupts_once(monkeypatch: pytest.MonkeyPatch) -> None:
