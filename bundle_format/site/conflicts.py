@@ -2,7 +2,7 @@
 
 import difflib
 import ipaddress
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from bundle_format.release.deployment import Container, Deployment
@@ -78,16 +78,26 @@ def _circles(deployment: Deployment) -> Iterator[Found]:
         for later in task.schedule.before:
             waits.setdefault(later, set()).add(name)
     kinds = {**dict.fromkeys(deployment.tasks, "task"), **dict.fromkeys(deployment.services, "service")}
-    yield from _circle(waits, lambda name: kinds.get(name, "container"))
-    yield from _circle({name: step.after for name, step in deployment.host_steps.items()}, lambda _: "host_step")
+    yield from _circles_in(waits, lambda name: kinds.get(name, "container"))
+    yield from _circles_in({name: step.after for name, step in deployment.host_steps.items()}, lambda _: "host_step")
 
 
-def _circle(waits: Mapping[str, Iterable[str]], kind_of: Callable[[str], str]) -> Iterator[Found]:
+def _circles_in(waits: Mapping[str, Iterable[str]], kind_of: Callable[[str], str]) -> Iterator[Found]:
+    """Each circle that has nobody in common with those that are told before it."""
+    left = {name: sorted(earlier) for name, earlier in waits.items()}
+    while circle := _circle(left):
+        yield (kind_of(circle[0]), circle[0], "after"), f"waits for itself: {' before '.join(circle)}"
+        left = {name: earlier for name, earlier in left.items() if name not in circle}
+
+
+def _circle(waits: Mapping[str, Iterable[str]]) -> Sequence[str]:
+    """Those who wait for one another, the first of them once more at the end; empty where nobody does."""
     try:
         TopologicalSorter(waits).prepare()
     except CycleError as error:
-        circle = error.args[1]
-        yield (kind_of(circle[0]), circle[0], "after"), f"waits for itself: {' before '.join(circle)}"
+        circle: Sequence[str] = error.args[1]
+        return circle
+    return ()
 
 
 def _ports(deployment: Deployment) -> Iterator[Found]:
