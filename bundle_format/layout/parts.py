@@ -63,8 +63,8 @@ class Found:
 def find(places: Sequence[Path]) -> Found:
     """Find the one bundle that `places` name: files, parts of it in any order, or folders that hold it or its parts.
 
-    A part that is named leads to its folder, where the others may lie. MissingError when there is no bundle,
-    FlotoError when there are several.
+    A part that is named leads to its folder, where the others may lie. MissingError when there is no bundle
+    or a place does not exist, FlotoError when there are several.
     """
     named = {_split_name(place)[0] for place in places if not place.is_dir()}
     whole = dict[str, list[Path]]()
@@ -110,9 +110,9 @@ def _candidates(places: Iterable[Path]) -> Iterator[Path]:
     for place in places:
         if place.is_dir():
             inside = sorted(path for path in place.iterdir() if _may_be_ours(path))
+        elif not place.exists():
+            raise MissingError(f"{place} does not exist")
         elif _split_name(place)[1]:
-            if not place.is_file():
-                raise MissingError(f"{place} does not exist")
             inside = parts_beside(place)
         else:
             inside = [place]

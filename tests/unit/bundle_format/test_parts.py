@@ -132,6 +132,14 @@ def test_nothing_is_written_to_the_stick(made: Made, parts: list[Path]) -> None:
     assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in folder.iterdir()} == before
 
 
+@pytest.mark.parametrize("name", ["typo.part", "typo.floto", "typo.floto.001"])
+def test_a_place_that_does_not_exist_is_told_before_bundles_are_counted(
+    made: Made, parts: list[Path], tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(MissingError, match=f"/{name} does not exist"):
+        open_bundle([*parts, tmp_path / name], made.trust)
+
+
 def test_several_bundles_in_one_place_are_not_guessed_at(made: Made, tmp_path: Path) -> None:
     for name in ("a.floto", "b.floto.001"):
         (tmp_path / name).write_bytes(made.path.read_bytes())
