@@ -1,9 +1,10 @@
 """Cutting a bundle into parts and joining them, also out of damaged copies; without floto, `cat` joins whole parts."""
 
+import math
 import shutil
 from pathlib import Path
 
-from bundle_format.durable import whole_file
+from bundle_format.durable import check_place, whole_file
 from bundle_format.errors import FlotoError, PreflightError
 from bundle_format.layout.parts import part_name, part_sizes, parts_beside
 from bundle_format.progress import Progress
@@ -13,17 +14,27 @@ from bundle_format.shown.sizes import size_text
 FAT32 = 3840 << 20
 """Bytes of a part that every file system takes, FAT32 with its limit of 4 GiB among them."""
 
+MOST_PARTS = 999
+"""As many as have three digits, and so their order in the order of their names, in which `cat` joins them."""
+
 _PIECE = 4 << 20
 
 
 def split(path: Path, folder: Path, most: int, progress: Progress) -> tuple[Path, ...]:
     """Cut the file at `path` into parts of at most `most` bytes in `folder`, each whole or not there.
 
-    PreflightError where there is no room for them; FlotoError where parts of an earlier split would lie among them.
+    PreflightError where there is no room for them; FlotoError where they would be too many, where `folder` is none, and
+    where parts of an earlier split would lie among them.
     """
     total = path.stat().st_size
+    if (count := math.ceil(total / most)) > MOST_PARTS:
+        raise FlotoError(
+            f"{path} would be {count:,} parts of {size_text(most)}; {MOST_PARTS} are the most", "Name a larger size."
+        )
     sizes = part_sizes(total, most)
     parts = tuple(folder / part_name(path.name, number) for number in range(1, len(sizes) + 1))
+    for part in parts:
+        check_place(part)
     _require_room(folder, total)
     if stale := sorted({*parts_beside(parts[0])} - {*parts}):
         raise FlotoError(
@@ -46,6 +57,7 @@ def join(bundle: Bundle, path: Path, progress: Progress) -> None:
     """
     if path.exists():
         raise FlotoError(f"{path} exists already, and is left as it is", "Choose another name.")
+    check_place(path)
     _require_room(path.parent, bundle.page.total)
     with whole_file(path) as stream:
         bundle.write_copy(stream, progress)

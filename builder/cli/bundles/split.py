@@ -12,11 +12,11 @@ from bundle_format.terminal import Terminal, Verb
 
 EXAMPLES = """\
   floto-builder split shop-2024.1.floto --into /media/stick
-  floto-builder split shop-2024.1.floto --size 3750M --into parts
+  floto-builder split shop-2024.1.floto --size 650M --into /media/disc
 sites need no joining: floto-agent apply /media/one /media/two
 """
 
-_SIZE = re.compile(r"([1-9][0-9]{0,14})(?:([kMGT])(i?))?B?")
+_SIZE = re.compile(r"([1-9][0-9]{0,14})(?:([kMGT])(i?))?B?", re.IGNORECASE)
 
 
 def _configure(parser: ArgumentParser) -> None:
@@ -26,9 +26,9 @@ def _configure(parser: ArgumentParser) -> None:
         metavar="SIZE",
         type=_size,
         default=FAT32,
-        help="of a part at most: 650M, 4GiB; default: 3840MiB (FAT32)",
+        help="of a part at most: 650M (decimal), 4GiB (binary); default: 3840MiB (FAT32)",
     )
-    parser.add_argument("--into", metavar="FOLDER", type=Path, help="default: beside the bundle")
+    parser.add_argument("--into", metavar="FOLDER", type=Path, help="one that is there; default: beside the bundle")
     parser.add_argument("--json", action="store_true", help="say it for a script")
 
 
@@ -49,7 +49,7 @@ def _size(text: str) -> int:
     if not match:
         raise ArgumentTypeError(f"{text!r} is no size such as 650M or 4GiB")
     number, unit, binary = match.groups()
-    base, exponent = 1024 if binary else 1000, " kMGT".index(unit or " ")
+    base, exponent = 1024 if binary else 1000, " KMGT".index((unit or " ").upper())
     return int(number) * int(base**exponent)
 
 

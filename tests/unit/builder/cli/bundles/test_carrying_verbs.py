@@ -77,10 +77,29 @@ def test_a_size_that_is_none_is_refused(floto: Run, made: Made, size: str) -> No
     assert f"{size!r} is no size such as 650M or 4GiB" in floto("split", made.path, f"--size={size}", code=2)
 
 
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [("2000000", 2_000_000), ("2000K", 2_000_000), ("2m", 2_000_000), ("2mB", 2_000_000), ("2mib", 2 << 20)],
+)
+def test_the_unit_of_a_size_is_read_in_either_case(
+    floto: Run, made: Made, tmp_path: Path, size: str, most: int
+) -> None:
+    first, *_ = floto("split", made.path, "--size", size, "--into", tmp_path, "--json")["parts"]
+    assert first["size"] == most
+
+
+@pytest.mark.parametrize("size", ["10", "4k"])
+def test_no_more_parts_are_made_than_cat_joins(floto: Run, made: Made, tmp_path: Path, size: str) -> None:
+    told = floto("split", made.path, "--size", size, code=ExitCode.USAGE)
+    assert "999 are the most\nhint: Name a larger size." in told
+    assert not list(made.path.parent.glob("*.001"))
+
+
 def test_what_is_no_bundle_is_not_split(floto: Run, made: Made, tmp_path: Path) -> None:
     (tmp_path / "some.iso").write_bytes(bytes(10_000))
     floto("split", "some.iso", code=ExitCode.DAMAGED)
-    assert "cannot be written" in floto("split", made.path, "--into", "nowhere", code=ExitCode.USAGE)
+    told = floto("split", made.path, "--into", "nowhere", code=ExitCode.USAGE)
+    assert "nowhere/shop-1.floto.001 cannot be written: nowhere is no folder\nhint: Make it" in told
     assert [path.name for path in tmp_path.iterdir() if ".00" in path.name] == []
 
 
