@@ -7,9 +7,11 @@ from bundle_format.digest import Digest
 from bundle_format.layout.index import Index
 from bundle_format.layout.preamble import Kind
 from bundle_format.reader import Bundle
+from bundle_format.release.late import as_text
 from bundle_format.release.model import Image, Parameter
 from bundle_format.shown.sizes import size_text
 from bundle_format.shown.table import table
+from bundle_format.site.parameters import written
 from bundle_format.trust.admission import DAY, day
 
 
@@ -63,7 +65,7 @@ def bundle_lines(place: str, bundle: Bundle, now: int) -> Iterator[str]:
     yield f"  signed    by {', '.join(bundle.signers.names)} (root {bundle.signers.root.version})"
     yield from _terms(index)
     for variant in release.variants:
-        when = ", ".join(f"{name} = {value}" for name, value in variant.when.items()) or "always"
+        when = ", ".join(f"{name} = {as_text(option)}" for name, option in variant.when.items()) or "always"
         counts = (f"{len(named)} {kind}" for kind, named in sorted(variant.objects.items()) if named)
         yield f"  variant   {when}: {', '.join(counts)}"
     yield from table("images", sorted([_image_row(name, image, bundle) for name, image in release.images.items()]))
@@ -94,5 +96,5 @@ def _stored(digest: Digest, bundle: Bundle) -> int:
 
 
 def _parameter_row(name: str, parameter: Parameter) -> tuple[str, ...]:
-    default = "must be given" if parameter.default is None else f"default {parameter.default}"
+    default = "must be given" if parameter.default is None else f"default {written(parameter.default, parameter)}"
     return name, parameter.type, default, parameter.doc
