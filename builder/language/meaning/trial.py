@@ -69,8 +69,8 @@ def _text(name: str, texts: set[str], context: Context) -> bytes:
     if name not in texts:
         return b""  # placed as it is, so only its name counts
     try:
-        return context.project.file(name).read_bytes()
-    except DefinitionError:
+        return context.project.file(name).read_text(encoding="utf-8").encode()
+    except (DefinitionError, UnicodeDecodeError):
         return b""  # told where it was named
 
 

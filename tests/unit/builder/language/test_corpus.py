@@ -24,3 +24,13 @@ def test_every_mistake_reads_as_the_corpus_says(case, tmp_path):
 
     assert kind == "faults"
     assert json.loads(told)["text"] + "\n" == expected
+
+
+def test_a_template_that_is_no_text_is_told_once(tmp_path):
+    write_project(tmp_path, {"site.star": 'project("shop", version = "1")\ntemplate("conf", src = "conf.j2")\n'})
+    tmp_path.joinpath("conf.j2").write_bytes(b"\xff\xfe{{ domain }}")
+
+    _, told = outcome(tmp_path, Limits())
+
+    (fault,) = json.loads(told)["faults"]
+    assert (fault["line"], fault["message"]) == (2, "conf.j2: the template is not UTF-8 text")
