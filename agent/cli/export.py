@@ -9,7 +9,7 @@ from agent.cli.places import add_state_option
 from agent.cli.site import installed, owner_of, site_of
 from agent.history import read_history
 from agent.holdings import holdings_of, site_signer
-from bundle_format.durable import whole_file
+from bundle_format.durable import check_place, whole_file
 from bundle_format.errors import ExitCode, FlotoError, TargetError
 from bundle_format.inventory import fingerprint_of, write_inventory
 from bundle_format.terminal import Terminal, Verb
@@ -37,6 +37,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
+    if arguments.output:
+        check_place(arguments.output)
     arguments.act(arguments, terminal)
     return ExitCode.DONE
 

@@ -61,6 +61,10 @@ def test_an_inventory_names_the_current_and_the_previous_release(site: FakeSite,
     assert not {oldest.config, *oldest.layers} & {digest for held in told.releases for digest in held.base.blobs}
 
 
+def test_a_place_where_no_file_can_be_is_told_before_the_site_is_read(floto: Run) -> None:
+    assert "cannot be written: it is a folder" in floto("--output", ".", code=ExitCode.USAGE)
+
+
 def test_what_is_not_whole_is_left_out_and_told(site: FakeSite, floto: Run) -> None:
     (image,) = apply(site, "1")
     rotten, gone = image.layers[0], image.config
