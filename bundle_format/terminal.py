@@ -192,7 +192,8 @@ def run_program(name: str, version: str, description: str, verbs: VerbTable, arg
     _stand_in_for_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            # Line by line also into a pipe, where somebody may follow what comes.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     terminal = Terminal(sys.stdout, sys.stderr, sys.stdin)
     try:
         _check_verb(name, verbs, argv)
@@ -212,16 +213,24 @@ def run_program(name: str, version: str, description: str, verbs: VerbTable, arg
         terminal.warn("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has left; the interpreter's own flush at the end must not complain either.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_output_up()  # the reader (head, less) has left
         return PIPE_CLOSED
     except OSError as error:
         # A full disk or a folder that is not there is no fault of ours: whoever reads this can mend it.
         place = "" if error.filename is None else f"{error.filename}: "
         terminal.warn(f"error: {place}{error.strerror or error}")
+        _give_output_up()
         return ExitCode.USAGE
     return code
+
+
+def _give_output_up() -> None:
+    """Let the interpreter's own flush at the end not complain of an output that takes nothing any more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stand_in_for_closed_streams() -> None:

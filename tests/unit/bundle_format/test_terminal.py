@@ -179,6 +179,24 @@ def test_no_file_gets_the_number_of_a_closed_stream() -> None:
     assert ended.returncode > 2
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device here that is always full")
+def test_a_result_that_finds_no_room_is_told_once() -> None:
+    command = [sys.executable, "-m", "builder.cli.main", "render", "--help"]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(command, check=False, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (ended.returncode, ended.stderr) == (ExitCode.USAGE, "error: No space left on device\n")
+
+
+def test_who_follows_through_a_pipe_sees_each_line_when_it_comes(
+    verbs: VerbTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(behind))
+    play(verbs, "try-it", "well")
+    Terminal(sys.stdout, io.StringIO(), io.StringIO()).say("a line")
+    assert behind.getvalue().endswith(b"a line\n")
+
+
 def test_ctrl_c_that_is_heard_twice_interrupts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([0.0, SAME_PRESS / 2, SAME_PRESS + 0.1])
     monkeypatch.setattr(time, "monotonic", lambda: next(moments))
