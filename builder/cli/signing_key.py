@@ -1,13 +1,13 @@
-"""The private key that a verb works with, and where its passphrase comes from: never the command line."""
+"""The keys that a verb works with, and where a passphrase comes from: never the command line."""
 
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from bundle_format.errors import MissingError, SigningKeyError
+from bundle_format.errors import FlotoError, MissingError, SigningKeyError
 from bundle_format.terminal import Terminal
 from bundle_format.trust.private import read_key
-from bundle_format.trust.signing import Signer, needs_passphrase, signer_from_pem
+from bundle_format.trust.signing import PublicKey, Signer, needs_passphrase, public_from_pem, signer_from_pem
 
 
 def add_passphrase_options(parser: ArgumentParser, *, new: bool = False) -> None:
@@ -29,7 +29,20 @@ def read_signer(path: Path, arguments: Namespace, terminal: Terminal) -> Signer:
     if needs_passphrase(pem):
         given = given_passphrase(arguments)
         passphrase = terminal.secret(f"passphrase of {path}").encode() if given is None else given
-    return signer_from_pem(pem, passphrase)
+    try:
+        return signer_from_pem(pem, passphrase)
+    except SigningKeyError as error:
+        raise SigningKeyError(f"{path}: {error.message}", error.hint) from error
+
+
+def read_public(path: Path) -> PublicKey:
+    """The public key at `path`."""
+    try:
+        return public_from_pem(path.read_bytes())
+    except OSError as error:
+        raise FlotoError(f"{path} cannot be read: {error.strerror}") from error
+    except SigningKeyError as error:
+        raise SigningKeyError(f"{path}: {error.message}", error.hint) from error
 
 
 def new_passphrase(arguments: Namespace, terminal: Terminal) -> bytes:

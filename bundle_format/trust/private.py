@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bundle_format.durable import sync_folder
-from bundle_format.errors import FlotoError, UnsafeFileError
+from bundle_format.errors import FlotoError, SigningKeyError, UnsafeFileError
 
 LIMIT = 16 << 20
 """Bytes that `read_private` takes at most."""
 
+_PRIVATE_KEY = b"PRIVATE KEY-----"
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _PLAIN = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_FOLLOW = _PLAIN | getattr(os, "O_NOFOLLOW", 0)
@@ -24,7 +25,9 @@ def make_private_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _unreachable(folder, error) from error
-    _check(folder, folder.lstat(), stat.S_ISDIR, owned=True)
+    status = folder.lstat()
+    _check_kind(folder, status, stat.S_ISDIR)
+    _check_alone(folder, status, owned=True)
 
 
 def read_private(path: Path) -> bytes:
@@ -32,12 +35,21 @@ def read_private(path: Path) -> bytes:
 
     FileNotFoundError when it is absent, UnsafeFileError when others have their hands on it, it is a link or too large.
     """
-    return _read(path, _NO_FOLLOW, owned=True)
+    content, status = _read(path, _NO_FOLLOW)
+    _check_alone(path, status, owned=True)
+    return content
 
 
 def read_key(path: Path) -> bytes:
-    """The content of a private key's file, wherever a link leads to it and whoever lent it; else as `read_private`."""
-    return _read(path, _PLAIN, owned=False)
+    """The content of a private key's file, wherever a link leads to it and whoever lent it; else as `read_private`.
+
+    SigningKeyError when it is the file of something else, to which others may well have access.
+    """
+    content, status = _read(path, _PLAIN)
+    if _PRIVATE_KEY not in content:
+        raise SigningKeyError(f"{path} holds no private key", "Name the private one: keygen writes it as NAME.key.")
+    _check_alone(path, status, owned=False)
+    return content
 
 
 def write_new(path: Path, content: bytes, *, mode: int = 0o600) -> None:
@@ -68,24 +80,27 @@ def replace_private(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def _read(path: Path, flags: int, *, owned: bool) -> bytes:
+def _read(path: Path, flags: int) -> tuple[bytes, os.stat_result]:
     try:
-        descriptor = os.open(path, os.O_RDONLY | flags)
+        with open(path, "rb", opener=lambda name, _: os.open(name, os.O_RDONLY | flags)) as file:
+            status = os.fstat(file.fileno())
+            _check_kind(path, status, stat.S_ISREG)
+            content = file.read(LIMIT + 1)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise _unreachable(path, error) from error
-    with os.fdopen(descriptor, "rb") as file:
-        _check(path, os.fstat(descriptor), stat.S_ISREG, owned=owned)
-        content = file.read(LIMIT + 1)
     if len(content) > LIMIT:
         raise UnsafeFileError(f"{path} is larger than {LIMIT} bytes, which no file of its kind is")
-    return content
+    return content, status
 
 
-def _check(path: Path, status: os.stat_result, is_kind: Callable[[int], bool], *, owned: bool) -> None:
+def _check_kind(path: Path, status: os.stat_result, is_kind: Callable[[int], bool]) -> None:
     if not is_kind(status.st_mode):
         raise UnsafeFileError(f"{path} is a link, or not the kind of file it must be", "Find out who put it there.")
+
+
+def _check_alone(path: Path, status: os.stat_result, *, owned: bool) -> None:
     if sys.platform == "win32":
         return
     if owned and status.st_uid != os.geteuid():

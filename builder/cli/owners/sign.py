@@ -3,12 +3,11 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from builder.cli.signing_key import add_passphrase_options, read_signer
+from builder.cli.signing_key import add_passphrase_options, read_public, read_signer
 from builder.signable import Signable, Tally, attach, open_signable
 from bundle_format.errors import ExitCode, FlotoError
 from bundle_format.terminal import Terminal, Verb
 from bundle_format.trust.private import write_new
-from bundle_format.trust.signing import public_from_pem
 from bundle_format.trust.words import words_of
 
 EXAMPLES = """\
@@ -39,8 +38,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     if arguments.export:
         write_new(arguments.export, signable.message, mode=0o644)
     elif arguments.attach:
-        key = public_from_pem(_content(arguments.public))
-        signable = attach(signable, key, _content(arguments.attach))
+        signable = attach(signable, read_public(arguments.public), _content(arguments.attach))
     elif arguments.key:
         signer = read_signer(arguments.key, arguments, terminal)
         signable = attach(signable, signer.public, signer.sign(signable.message).content)
