@@ -1,6 +1,6 @@
 """From an evaluation and what was gathered for it to the resolved release, and from that to a signed bundle."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,10 +21,10 @@ from bundle_format.writer import Carried, Heading, Written, carry, draft_bundle,
 
 @dataclass(frozen=True, slots=True)
 class Makers:
-    """Who vouches for a bundle: the product's root documents so far, and the keys that sign."""
+    """Who vouches for a bundle: the product's root documents so far, and the keys that sign, by their files."""
 
     chain: Chain
-    signers: Sequence[Signer]
+    signers: Mapping[Path, Signer]
 
     def check(self, product: str, channel: str) -> None:
         """DefinitionError unless these keys may sign releases of that product on that channel."""
@@ -38,11 +38,12 @@ class Makers:
                 f"{product} has no channel {channel!r}", f"It has: {', '.join(sorted(root.channels))}."
             )
         allowed = {key.key_id for key in root.role_keys("release").values()}
-        if any(signer.public.key_id not in allowed for signer in self.signers):
-            raise DefinitionError(
-                f"a key is none of those that sign releases of {product}: {', '.join(root.roles.release.keys)}",
-                "Use one of them, or let the owners name the new key: floto-builder root",
-            )
+        for file, signer in self.signers.items():
+            if signer.public.key_id not in allowed:
+                raise DefinitionError(
+                    f"{file} is none of the keys that sign releases of {product}: {', '.join(root.roles.release.keys)}",
+                    "Use one of them, or let the owners name the new key: floto-builder root",
+                )
 
 
 def pack(
@@ -62,7 +63,7 @@ def pack(
     carried = [carry(store, digest, kind) for digest, kind in kinds.items()]
     with _told(release, carried, baseline, store, progress) as (told, bases):
         draft = draft_bundle(release, told, replace(heading, bases=bases), makers.chain.to_sections())
-        draft = draft.signed(signer.sign(draft.page.message) for signer in makers.signers)
+        draft = draft.signed(signer.sign(draft.page.message) for signer in makers.signers.values())
         with whole_file(path) as stream:
             draft.write(stream, progress)
     return Written(path, draft.page.total, draft.page.index_digest)

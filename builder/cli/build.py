@@ -34,6 +34,7 @@ from bundle_format.shown.sizes import size_text
 from bundle_format.store import Store
 from bundle_format.terminal import Terminal, Verb
 from bundle_format.trust.admission import day
+from bundle_format.trust.signing import Signer
 from bundle_format.trust.trust import Trust
 from bundle_format.trust.words import words_of
 from bundle_format.writer import Heading, Written
@@ -110,7 +111,12 @@ def _makers(arguments: Namespace, terminal: Terminal, evaluation: Evaluation) ->
             "no --key: every bundle is signed",
             f"The first time: floto-builder keygen {evaluation.product}; then --key keys/{evaluation.product}.key",
         )
-    signers = tuple(read_signer(key, arguments, terminal) for key in arguments.key)
+    signers: dict[Path, Signer] = {}
+    for file in arguments.key:
+        signer = read_signer(file, arguments, terminal)
+        if any(signer.public == other.public for other in signers.values()):
+            raise DefinitionError(f"--key {file}: this key was given before", "Each key signs once: name another one.")
+        signers[file] = signer
     makers = Makers(read_chain(arguments.roots or arguments.key[0].parent), signers)
     makers.check(evaluation.product, arguments.channel)
     return makers
@@ -161,7 +167,7 @@ def _base(path: Path, trust: Trust) -> Bundle:
 def _outcome(written: Written, release: Release, heading: Heading, makers: Makers) -> dict[str, Any]:
     root = makers.chain.newest
     names = {key.key_id: name for name, key in root.role_keys("release").items()}
-    signers = [names[signer.public.key_id] for signer in makers.signers]
+    signers = [names[signer.public.key_id] for signer in makers.signers.values()]
     return {
         "bundle": str(written.path),
         "size": written.size,

@@ -137,7 +137,10 @@ def test_keys_of_another_product_or_channel_are_refused(project: Path) -> None:
     for options, message in (
         (("--key", "others/other.key"), "the keys are those of 'other', not of 'small'"),
         (("--key", "keys/small.key", "--channel", "beta"), "no channel 'beta'"),
-        (("--key", "others/other.key", "--roots", "keys"), "none of those that sign releases of small"),
+        (
+            ("--key", "others/other.key", "--roots", "keys"),
+            "others/other.key is none of the keys that sign releases of small",
+        ),
     ):
         done = floto("build", project, *options, folder=home)
         assert (done.returncode, message in done.stderr) == (ExitCode.USAGE, True), done.stderr

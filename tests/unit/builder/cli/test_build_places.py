@@ -1,5 +1,6 @@
 """What `build` refuses before it gathers anything: keys, places and bases that cannot be meant."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,6 +44,18 @@ def build(floto: Build, *options: str, name: str = "shop", code: int = 0) -> str
 
 def test_a_key_that_is_not_there_is_named(floto: Build) -> None:
     assert "keys/shop.key: no such key" in floto("build", "shop", "--key", "keys/shop.key", code=ExitCode.MISSING)
+
+
+def test_a_key_counts_once_under_whatever_name_it_is_given(floto: Build) -> None:
+    copy = shutil.copy("shop-keys/shop.key", "copy.key")
+    for again in ("shop-keys/shop.key", copy):
+        assert f"--key {again}: this key was given before" in build(floto, "--key", again, code=ExitCode.USAGE)
+    assert not Path("store").exists()
+
+
+def test_of_several_keys_the_one_that_may_not_sign_is_named(floto: Build) -> None:
+    said = build(floto, "--key", "pear-keys/pear.key", code=ExitCode.USAGE)
+    assert "pear-keys/pear.key is none of the keys that sign releases of shop: shop" in said
 
 
 PLACES = (".", "shop", "nowhere/x.floto", "shop/site.star/x.floto", "shop/site.star", "shop-keys/shop.key")
