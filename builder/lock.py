@@ -3,16 +3,18 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from builder.documents import read_toml
+from bundle_format.canonical import MAX_INT
 from bundle_format.durable import whole_file
 from bundle_format.errors import DefinitionError
 from bundle_format.release.fields import Version
 from bundle_format.release.model import DigestText
 from bundle_format.release.value import Value
+from bundle_format.trust.admission import LAST
 
 FILE = "floto.lock"
 
@@ -23,8 +25,8 @@ class LockedRelease(Value):
     """Which release this is: its place in the channel's order, and its date in seconds since 1970 UTC."""
 
     version: Version
-    sequence: int
-    issued: int
+    sequence: Annotated[int, Field(ge=1, lt=MAX_INT)]
+    issued: Annotated[int, Field(ge=0, le=LAST)]
 
 
 class LockedImage(Value):

@@ -4,8 +4,7 @@ import os
 import time
 
 from bundle_format.errors import FlotoError
-
-_LAST = 253402300799  # the end of the year 9999, beyond which there are no dates
+from bundle_format.trust.admission import LAST
 
 
 def now() -> int:
@@ -13,6 +12,6 @@ def now() -> int:
     told = os.environ.get("SOURCE_DATE_EPOCH")
     if not told:
         return int(time.time())
-    if not told.isdecimal() or int(told) > _LAST:
+    if not told.isdecimal() or int(told) > LAST:
         raise FlotoError(f"SOURCE_DATE_EPOCH is no number of seconds: {told}")
     return int(told)

@@ -13,7 +13,8 @@ JUMP = 10_000
 
 DAY = 86_400
 
-_LAST = 253_402_300_799
+LAST = 253_402_300_799
+"""The end of the year 9999, beyond which there are no dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def admit(enrolment: Enrolment, channel: str, offer: Offer, *, clock: int, site:
 
 def day(time: int) -> str:
     """A time in seconds since 1970 UTC, as a date; the last one there is where a signed time lies beyond it."""
-    return datetime.fromtimestamp(min(time, _LAST), UTC).date().isoformat()
+    return datetime.fromtimestamp(min(time, LAST), UTC).date().isoformat()
 
 
 def _permit(enrolment: Enrolment, channel: str, offer: Offer, site: str, now: int) -> Permit | None:

@@ -69,3 +69,23 @@ def test_a_broken_lock_is_told_with_its_places(tmp_path: Path) -> None:
         read_lock(tmp_path)
     assert [line.split(": ")[0] for line in caught.value.message.splitlines()] == ["floto.lock:3:1", "floto.lock:4:1"]
     assert "remove it" in caught.value.hint, "lock reads it, too"
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "number", "fault"),
+    [
+        (3, "sequence", -3, "must be greater than or equal to 1"),
+        (3, "sequence", 99999999999999999, "must be less than 9007199254740992"),
+        (4, "issued", -5, "must be greater than or equal to 0"),
+        (4, "issued", 253402300800, "must be less than or equal to 253402300799"),
+    ],
+)
+def test_what_is_no_number_or_date_of_a_release_is_told_with_its_place(
+    tmp_path: Path, line: int, key: str, number: int, fault: str
+) -> None:
+    release = {"version": '"1"', "sequence": 1, "issued": 1, key: number}
+    text = "\n".join(["[release]", *(f"{name} = {value}" for name, value in release.items())])
+    (tmp_path / FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(DefinitionError) as caught:
+        read_lock(tmp_path)
+    assert caught.value.message == f"floto.lock:{line}:1: error: release.{key}: {fault}"
