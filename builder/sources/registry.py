@@ -3,12 +3,12 @@
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from builder.images.oci import layers_of, parse_config
+from builder.images.oci import layers_of, parse_config, platform_of
 from builder.web.admission import Admission
 from builder.web.client import Request, Web
 from builder.web.logins import DOCKER_HUB, DockerLogins
@@ -89,7 +89,8 @@ class Registries:
     def resolve(self, reference: Reference, platform: str, pinned: Digest | None) -> RemoteImage:
         """What `reference` is for `platform` now, or the manifest that it is `pinned` to.
 
-        Nothing is fetched that the store has. DefinitionError where there is no such image.
+        Nothing is fetched that the store has. DefinitionError where there is no such image, or it is for another
+        platform.
         """
         manifest = pinned or self._find(reference, platform)
         text = self._small(reference, "manifests", manifest, ", ".join(_MANIFESTS))
@@ -99,7 +100,9 @@ class Registries:
             blobs = [(parse_digest(layer["digest"]), int(layer["size"])) for layer in described["layers"]]
         except (KeyError, TypeError, ValueError) as error:
             raise DefinitionError(f"{reference} is no container image", "Is it an artifact of another kind?") from error
-        diff_ids = layers_of(parse_config(self._small(reference, "blobs", config)))
+        told = parse_config(self._small(reference, "blobs", config))
+        _check_platform(reference, platform_of(told), platform)
+        diff_ids = layers_of(told)
         if len(diff_ids) != len(blobs):
             raise DefinitionError(f"{reference} contradicts itself: {len(blobs)} layers, {len(diff_ids)} diff ids")
         layers = (
@@ -145,7 +148,7 @@ class Registries:
             )
         if platform not in offered:
             known = sorted(name for name in offered if "unknown" not in name and "None" not in name)
-            raise DefinitionError(f"{reference} is not there for {platform}", f"It is there for: {', '.join(known)}.")
+            raise _not_for(reference, platform, known)
         return parse_digest(offered[platform])
 
     def _small(self, reference: Reference, kind: str, digest: Digest, accept: str = "*/*") -> bytes:
@@ -177,6 +180,16 @@ class Registries:
             if key not in self._admissions:
                 self._admissions[key] = Admission(self._web, self._logins, server)
             return self._admissions[key]
+
+
+def _check_platform(reference: Reference, found: str, wanted: str) -> None:
+    """DefinitionError unless an image is for the platform that is wanted; a variant counts where both tell of one."""
+    if any(ours != theirs for ours, theirs in zip(wanted.split("/"), found.split("/"), strict=False)):
+        raise _not_for(reference, wanted, [found])
+
+
+def _not_for(reference: Reference, wanted: str, known: Sequence[str]) -> DefinitionError:
+    return DefinitionError(f"{reference} is not there for {wanted}", f"It is there for: {', '.join(known)}.")
 
 
 def _is_local(server: str) -> bool:

@@ -124,6 +124,22 @@ def test_an_index_gives_the_image_of_the_platform(start: Start, tmp_path: Path) 
     assert caught.value.hint == "It is there for: linux/amd64, linux/arm64, linux/arm64/v8."
 
 
+@pytest.mark.parametrize(
+    ("architecture", "wanted"), [("amd64", "linux/arm64"), ("arm64", "linux/amd64"), ("arm64", "linux/arm/v7")]
+)
+def test_a_tag_of_one_image_is_taken_for_its_own_platform_alone(
+    start: Start, tmp_path: Path, architecture: str, wanted: str
+) -> None:
+    registry = start()
+    registry.push("web:1", LAYERS, architecture=architecture)
+    client = Client(tmp_path)
+    with pytest.raises(DefinitionError, match=f"not there for {wanted}") as caught:
+        client.pull(f"{registry.host}/web:1", wanted)
+    assert caught.value.hint == f"It is there for: linux/{architecture}."
+    client.pull(f"{registry.host}/web:1", f"linux/{architecture}")
+    client.pull(f"{registry.host}/web:1", f"linux/{architecture}/v8")
+
+
 def test_a_mirror_stands_for_a_registry(start: Start, tmp_path: Path) -> None:
     registry = start()
     registry.push("hub/library/nginx:1.27", LAYERS)
