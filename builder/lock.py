@@ -120,6 +120,6 @@ def _pins(lock: Lock) -> Iterator[tuple[str, str]]:
         if artifact.commit:
             yield f"artifact {name}", artifact.commit
         for file, locked in artifact.files.items():
-            yield f"artifact {name} ({file})", f"{locked.digest} of {locked.source}"
+            yield f"artifact {name} ({file})", f"{locked.digest} of {locked.source}, {locked.size} bytes"
     for path, digest in lock.files.items():
         yield f"file {path}", digest

@@ -1,6 +1,8 @@
 """Every artifact of an evaluation as one exact thing: what the lock pins, and for the rest what it means now."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,12 +11,13 @@ from builder.gathering.surroundings import Surroundings
 from builder.images.building import LENT
 from builder.language.evaluation import ArtifactRecipe, Build, Command, Download, Evaluation, FromEngine, Maven, Pull
 from builder.layers.artifact import Artifact
-from builder.lock import Lock, LockedArtifact, LockedFile, LockedHeld, LockedImage
+from builder.lock import FILE, Lock, LockedArtifact, LockedFile, LockedHeld, LockedImage
 from builder.project import hash_file
 from builder.sources.dockerfile import bases_in
 from builder.sources.download import download, file_name
 from builder.sources.git import commit_of
 from builder.sources.registry import RemoteImage, parse_reference
+from builder.web.client import NotThereError
 from builder.web.coordinates import Coordinates, parse_coordinates
 from builder.work.schedule import Off, Schedule
 from bundle_format.digest import Digest
@@ -68,13 +71,15 @@ def resolve(
     is neither, and for all that cannot be had.
     """
     bases = _bases(evaluation, surroundings)
-    questions = dict.fromkeys(_questions(evaluation, bases), ())
-    known = {*evaluation.images, *evaluation.artifacts, *(question.name for question in questions)}
+    asked_by = _questions(evaluation, bases)
+    known = {*evaluation.images, *evaluation.artifacts, *(question.name for question in asked_by)}
     if unknown := sorted(set(upgrade) - known):
         raise DefinitionError(f"nothing is called {unknown[0]}", f"There is: {', '.join(sorted(known))}.")
     resolution, off = Resolution(bases=bases), Off()
-    asking = _Asking(evaluation, lock, frozenset(upgrade), surroundings, outside, off.heard_by(progress), resolution)
-    Schedule(questions, lambda _: None).run(asking.ask, THREADS, off)
+    asking = _Asking(
+        evaluation, asked_by, lock, frozenset(upgrade), surroundings, outside, off.heard_by(progress), resolution
+    )
+    Schedule(dict.fromkeys(asked_by, ()), lambda _: None).run(asking.ask, THREADS, off)
     return resolution
 
 
@@ -96,28 +101,54 @@ def _bases(evaluation: Evaluation, surroundings: Surroundings) -> dict[str, tupl
     for name, recipe in evaluation.images.items():
         if isinstance(recipe, Build):
             lent = {argument: f"{LENT}:{base}" for argument, base in recipe.bases.items()}
-            bases = bases_in(surroundings.project, recipe, {**recipe.arguments, **lent})
+            with _about(f"image {name} ({recipe.context}/{recipe.dockerfile})"):
+                bases = bases_in(surroundings.project, recipe, {**recipe.arguments, **lent})
             found[name] = tuple(image for image in bases.images if not image.startswith(LENT))
     return found
 
 
-def _questions(evaluation: Evaluation, bases: Mapping[str, Sequence[str]]) -> Iterator[Question]:
+def _questions(evaluation: Evaluation, bases: Mapping[str, Sequence[str]]) -> dict[Question, list[str]]:
+    """What is to be resolved, and which artifacts or images of the definition ask for it."""
+    asked_by: dict[Question, list[str]] = defaultdict(list)
     for name, artifact in evaluation.artifacts.items():
         if not isinstance(artifact, Command) or artifact.repository:
-            yield Question("artifact", name)
+            asked_by[Question("artifact", name)].append(f"artifact {name}")
     for name, recipe in evaluation.images.items():
         match recipe:
             case Pull():
-                yield Question("image", recipe.reference, recipe.platform)
+                asked_by[Question("image", recipe.reference, recipe.platform)].append(f"image {name}")
             case FromEngine():
-                yield Question("held", recipe.reference)
+                asked_by[Question("held", recipe.reference)].append(f"image {name}")
             case Build():
-                yield from (Question("base", base, recipe.platform) for base in bases[name])
+                for base in bases[name]:
+                    asked_by[Question("base", base, recipe.platform)].append(f"image {name}")
+    return asked_by
+
+
+@contextmanager
+def _about(what: str) -> Iterator[None]:
+    """Let errors say of what they are."""
+    try:
+        yield
+    except DefinitionError as error:
+        raise DefinitionError(f"{what}: {error.message}", error.hint) from error
+
+
+@contextmanager
+def _as_pinned(name: str) -> Iterator[None]:
+    """Let errors about what is nowhere any more say that the lock asks for it, and how it is pinned anew."""
+    try:
+        yield
+    except NotThereError as error:
+        raise DefinitionError(
+            f"{error.message}; {FILE} pins {name} to it", f"If it is gone for good: floto-builder lock --upgrade {name}"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
     evaluation: Evaluation
+    asked_by: Mapping[Question, Sequence[str]]
     lock: Lock
     upgrade: frozenset[str]
     surroundings: Surroundings
@@ -128,21 +159,23 @@ class _Asking:
     def ask(self, questions: Sequence[Question]) -> None:
         """Answer one question."""
         (question,) = questions
-        match question.kind:
-            case "image":
-                self._image(question)
-            case "base":
-                self._base(question)
-            case "held":
-                self._held(question)
-            case _:
-                self._artifact(question.name)
+        with _about(", ".join(self.asked_by[question])):
+            match question.kind:
+                case "image":
+                    self._image(question)
+                case "base":
+                    self._base(question)
+                case "held":
+                    self._held(question)
+                case _:
+                    self._artifact(question.name)
 
     def _image(self, question: Question) -> None:
         pin = self.lock.images.get(f"{question.name} {question.platform}")
         pinned = pin.manifest if pin and not self._to_upgrade(question.name) else None
         reference = parse_reference(question.name)
-        image = self.outside.registries.resolve(reference, question.platform, pinned)
+        with _as_pinned(question.name) if pinned else nullcontext():
+            image = self.outside.registries.resolve(reference, question.platform, pinned)
         self.resolution.remote[question.name, question.platform] = image
 
     def _base(self, question: Question) -> None:
@@ -178,7 +211,7 @@ class _Asking:
         pin = self.lock.artifacts.get(key) if name not in self.upgrade else None
         match recipe:
             case Maven():
-                locked = self._maven(recipe, pin)
+                locked = self._maven(name, recipe, pin)
             case Download():
                 locked = self._download(recipe, pin)
             case Command():
@@ -191,20 +224,26 @@ class _Asking:
         self.resolution.artifacts[name] = Artifact(files, folder)
         self.resolution.locked[key] = locked
 
-    def _maven(self, recipe: Maven, pin: LockedArtifact | None) -> LockedArtifact:
+    def _maven(self, name: str, recipe: Maven, pin: LockedArtifact | None) -> LockedArtifact:
         wanted = Coordinates(recipe.group, recipe.artifact, recipe.version, recipe.type, recipe.classifier or "")
         if pin and _still_means(pin, wanted, recipe.sha256):
-            for locked in pin.files.values():
-                self.outside.maven.fetch(parse_coordinates(locked.source), locked.digest, self.progress)
-            return pin
+            with _as_pinned(name):
+                return LockedArtifact(files={file: self._locked(one) for file, one in pin.files.items()})
         expected = Digest(f"sha256:{recipe.sha256}") if recipe.sha256 else None
         files: dict[str, LockedFile] = {}
         for one in self._closure(wanted) if recipe.transitive else [wanted]:
-            fetched = self.outside.maven.fetch(one, expected if one == wanted else None, self.progress)
+            fetched = self.outside.maven.fetch(
+                one, expected if one == wanted else None, self.progress, said_by="the definition"
+            )
             # Two groups may each have an artifact of that name.
-            name = one.file_name() if one.file_name() not in files else f"{one.group}.{one.file_name()}"
-            files[name] = LockedFile(source=str(fetched.exact), digest=fetched.file.digest, size=fetched.file.size)
+            file = one.file_name() if one.file_name() not in files else f"{one.group}.{one.file_name()}"
+            files[file] = LockedFile(source=str(fetched.exact), digest=fetched.file.digest, size=fetched.file.size)
         return LockedArtifact(files=files)
+
+    def _locked(self, pin: LockedFile) -> LockedFile:
+        """What is pinned, in the store, and of the size that it has there."""
+        fetched = self.outside.maven.fetch(parse_coordinates(pin.source), pin.digest, self.progress, said_by=FILE)
+        return pin.model_copy(update={"size": fetched.file.size})
 
     def _closure(self, wanted: Coordinates) -> list[Coordinates]:
         """What an artifact needs at run time; of a release that is asked once, for it cannot change."""
@@ -221,10 +260,12 @@ class _Asking:
 
     def _download(self, recipe: Download, pin: LockedArtifact | None) -> LockedArtifact:
         name = file_name(recipe.url)
-        expected = Digest(f"sha256:{recipe.sha256}") if recipe.sha256 else None
-        if pin and name in pin.files and pin.files[name].source == recipe.url:
-            expected = pin.files[name].digest
-        file = download(recipe.url, expected, self.outside.web, self.surroundings.store, self.progress)
+        expected, said_by = Digest(f"sha256:{recipe.sha256}") if recipe.sha256 else None, "the definition"
+        pinned = pin.files.get(name) if pin else None
+        if pinned and pinned.source == recipe.url and expected in (None, pinned.digest):
+            expected, said_by = pinned.digest, FILE
+        web, store = self.outside.web, self.surroundings.store
+        file = download(recipe.url, expected, web, store, self.progress, said_by=said_by)
         return LockedArtifact(files={name: LockedFile(source=recipe.url, digest=file.digest, size=file.size)})
 
     def _commit(self, recipe: Command) -> str:

@@ -1,7 +1,8 @@
 """Files behind an address."""
 
+import re
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from builder.web.client import Request, Web
 from bundle_format.digest import Digest
@@ -11,8 +12,11 @@ from bundle_format.release.model import File
 from bundle_format.store import Store
 
 
-def download(url: str, expected: Digest | None, web: Web, store: Store, progress: Progress) -> File:
-    """Bring what is behind `url` into the store; DefinitionError where it is not `expected`, or not to be had."""
+def download(url: str, expected: Digest | None, web: Web, store: Store, progress: Progress, *, said_by: str) -> File:
+    """Bring what is behind `url` into the store.
+
+    DefinitionError where it is not to be had, or not what is `expected`, as the words `said_by` tell by whom.
+    """
     if expected is not None and expected in store:
         web.forget(expected)
         return File(digest=expected, size=store.size(expected))
@@ -26,7 +30,7 @@ def download(url: str, expected: Digest | None, web: Web, store: Store, progress
             except DamageError as error:
                 if last:
                     raise DefinitionError(
-                        f"{request.what}: {url} has other content than the definition or the lock says",
+                        f"{request.what}: {url} has other content than {said_by} says",
                         "Is it another version? If it is meant: give its sha256, and floto-builder lock --upgrade",
                     ) from error
     raise AssertionError
@@ -34,4 +38,5 @@ def download(url: str, expected: Digest | None, web: Web, store: Store, progress
 
 def file_name(url: str) -> str:
     """What the file behind a URL is called."""
-    return PurePosixPath(unquote(urlsplit(url).path)).name or "download"
+    _, _, path = re.split("[?#]", url)[0].partition("//")[2].partition("/")
+    return PurePosixPath(unquote(path)).name or "download"

@@ -55,10 +55,11 @@ class MavenRepositories:
         """Who logs in where: by the id of the repository, or of the mirror that stands for it."""
         return {place.id: place.login for place in self._places if place.login}
 
-    def fetch(self, wanted: Coordinates, pinned: Digest | None, progress: Progress) -> MavenFetched:
+    def fetch(self, wanted: Coordinates, pinned: Digest | None, progress: Progress, *, said_by: str) -> MavenFetched:
         """Bring a file into the store: from the first repository that has it, or the newest build of a SNAPSHOT.
 
-        DefinitionError where no repository has it, or has other bytes than its checksum or the pin says.
+        NotThereError where no repository has it, DefinitionError where one has other bytes than its checksum or
+        `said_by` says, which has `pinned` it.
         """
         if pinned is not None and pinned in self._store:
             self._web.forget(pinned)
@@ -68,16 +69,15 @@ class MavenRepositories:
         with progress.task(str(wanted)) as task:
             for place in places:
                 try:
-                    return MavenFetched(exact, self._from(place, exact, pinned, task))
+                    return MavenFetched(exact, self._from(place, exact, pinned, task, said_by))
                 except NotThereError:
                     continue
-        names = ", ".join(f"{place.repository.id} ({place.shown})" for place in places) or "none that may be asked"
-        raise DefinitionError(
-            f"{exact} is in no repository: {names}",
+        raise NotThereError(
+            f"{exact} is in no repository: {', '.join(place.told(wanted) for place in self._places)}",
             "Is it spelt right, and deployed? Repositories are named in sources.toml or settings.xml.",
         )
 
-    def _from(self, place: "_Place", exact: Coordinates, pinned: Digest | None, task: Task) -> File:
+    def _from(self, place: "_Place", exact: Coordinates, pinned: Digest | None, task: Task, said_by: str) -> File:
         path = f"{exact.folder}/{exact.file_name()}"
         checksum = ("sha256", hex_of(pinned)) if pinned else _checksum(place, path, exact)
         for last in (False, True):
@@ -87,10 +87,10 @@ class MavenRepositories:
                 return File(digest=blob.digest, size=blob.size)
             except DamageError as error:
                 if last:
-                    said_by = "the lock" if pinned else "its checksum"
+                    said_by = said_by if pinned else "its checksum"
                     raise DefinitionError(
                         f"{exact}: {place.shown}/{path} has other content than {said_by} says ({error.message})",
-                        "The repository, or a proxy on the way, is at fault; nothing of it was kept.",
+                        f"Either {said_by}, the repository or a proxy on the way is wrong; nothing of it was kept.",
                     ) from error
         raise AssertionError
 
@@ -111,6 +111,11 @@ class _Place:
     def keeps(self, wanted: Coordinates) -> bool:
         """Whether this repository is asked for such a version."""
         return self.repository.snapshots if wanted.is_snapshot else self.repository.releases
+
+    def told(self, wanted: Coordinates) -> str:
+        """What it is called, and why it is not asked for such a version if so."""
+        setting = "snapshots" if wanted.is_snapshot else "releases"
+        return f"{self.repository.id} ({self.shown if self.keeps(wanted) else f'not asked: {setting} = false'})"
 
     def small(self, path: str, what: str) -> bytes | None:
         """A small file whole; None where there is none."""

@@ -1,11 +1,11 @@
 """HTTP as sources need it: patient, gone on with where it was cut, and with errors that say what to do."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -25,8 +25,12 @@ PIECE = 64 << 10
 CONNECT = 20.0
 """Seconds for a connection to be made."""
 
+_USER = re.compile(r"(?<=//)[^/]*@")
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _CUT = (requests.RequestException, urllib3.exceptions.HTTPError)
+_NO_ADDRESS = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, requests.exceptions.MissingSchema)
+_HOPELESS = (requests.exceptions.SSLError, *_NO_ADDRESS)
+_GO_ON = "What was fetched is kept: run it again and only the rest is fetched."
 
 
 class Authority(Protocol):
@@ -214,12 +218,13 @@ class _Trials:
     def failed(self, error: Exception) -> None:
         """Wait for the next attempt; DefinitionError when this was the last."""
         self._failures += 1
-        hopeless = isinstance(error, requests.exceptions.SSLError | requests.exceptions.InvalidURL)
+        hopeless = isinstance(error, _HOPELESS)
         if hopeless or self._failures >= self._patience.attempts:
+            why, hint = _why(error)
             raise DefinitionError(
-                f"{self._request.what}: {_plain(self._request.url)} {_why(error)}"
+                f"{self._request.what}: {_plain(self._request.url)} {why}"
                 + ("" if hopeless else f" (tried {self._failures} times)"),
-                "What was fetched is kept: run it again and only the rest is fetched.",
+                hint,
             ) from error
         asked = min(error.after, self._patience.quiet) if isinstance(error, _TryAgainError) else 0.0
         until = time.monotonic() + max(asked, self._patience.pause * 2 ** (self._failures - 1))
@@ -282,18 +287,25 @@ def _rest(response: requests.Response, start: int) -> Iterator[bytes]:
 
 def _plain(url: str) -> str:
     """A URL without the user, password or token in it."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return _USER.sub("", re.split("[?#]", url)[0])
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception) -> tuple[str, str]:
+    """What went wrong, and what to do about it."""
+    why, hint = f"broke off ({type(error).__name__})", _GO_ON
     match error:
         case _TryAgainError():
-            return str(error)
+            why = str(error)
+        case _ if isinstance(error, _NO_ADDRESS):
+            why, hint = "is no address of a server, or leads to none", "Write it like https://host/folder/file."
         case requests.exceptions.SSLError():
-            return f"has a certificate that is not trusted ({error}); REQUESTS_CA_BUNDLE names further authorities"
+            why = f"has a certificate that is not trusted ({error})"
+            hint = "REQUESTS_CA_BUNDLE names further authorities."
         case requests.Timeout() | urllib3.exceptions.TimeoutError():
-            return "went silent"
+            why = "went silent"
         case requests.exceptions.ConnectionError() if "refused" in str(error):
-            return "refuses connections"
-    return f"broke off ({type(error).__name__})"
+            why = "refuses connections"
+        case requests.exceptions.ConnectionError() if "NameResolutionError" in str(error):
+            why = "is on a server whose name does not resolve"
+            hint = "Is the name spelt right, and does this network know it?"
+    return why, hint

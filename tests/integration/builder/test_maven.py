@@ -59,17 +59,20 @@ class Repository:
 class Client:
     """A project's Maven repositories."""
 
-    def __init__(self, root: Path, *urls: str, settings: str = "", **env: str) -> None:
+    def __init__(self, root: Path, *places: str | MavenRepository, settings: str = "", **env: str) -> None:
         root.mkdir(exist_ok=True)
         (root / "settings.xml").write_text(f"<settings>{settings}</settings>", encoding="utf-8")
         self.store = Store(root / "store")
-        named = [MavenRepository(id=f"r{number}", url=url) for number, url in enumerate(urls)]
+        named = [
+            place if isinstance(place, MavenRepository) else MavenRepository(id=f"r{number}", url=place)
+            for number, place in enumerate(places)
+        ]
         file = read_maven_file(root / "settings.xml", env)
         web = Web(Partials(root / "partial"), Patience(attempts=3, pause=0.01, quiet=1))
         self.maven = MavenRepositories(web, self.store, named, file, env)
 
     def fetch(self, coordinates: str, pinned: str | None = None) -> MavenFetched:
-        return self.maven.fetch(parse_coordinates(coordinates), pinned, Silence())  # type: ignore[arg-type]
+        return self.maven.fetch(parse_coordinates(coordinates), pinned, Silence(), said_by="the lock")  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -107,6 +110,22 @@ def test_repositories_are_asked_in_their_order(tmp_path: Path) -> None:
     assert client.fetch("com.acme:both:1").file.digest == digest_of(b"first")
     with pytest.raises(DefinitionError, match=r"com\.acme:none:1:jar is in no repository: r0 \(file:.*r1 \(file:"):
         client.fetch("com.acme:none:1")
+
+
+def test_a_repository_that_is_not_asked_says_by_which_setting(repository: Repository, tmp_path: Path) -> None:
+    client = Client(tmp_path / "client", MavenRepository(id="ours", url=repository.root.as_uri(), snapshots=False))
+    with pytest.raises(DefinitionError, match=r"in no repository: ours \(not asked: snapshots = false\)$"):
+        client.fetch("com.acme:app:1.0-SNAPSHOT")
+    client = Client(tmp_path / "client", MavenRepository(id="ours", url=repository.root.as_uri(), releases=False))
+    with pytest.raises(DefinitionError, match=r"in no repository: ours \(not asked: releases = false\)$"):
+        client.fetch(APP)
+
+
+def test_what_a_file_is_expected_to_be_is_told_by_whom(repository: Repository, tmp_path: Path) -> None:
+    repository.deploy(APP)
+    with pytest.raises(DefinitionError, match=r"other content than the lock says") as caught:
+        Client(tmp_path / "client", repository.root.as_uri()).fetch(APP, digest_of(b"another"))
+    assert caught.value.hint.startswith("Either the lock, the repository or a proxy")
 
 
 def test_logins_come_from_settings_and_from_the_environment(repository: Repository, tmp_path: Path) -> None:
@@ -223,7 +242,7 @@ def test_maven_tells_what_an_artifact_needs_at_run_time(tmp_path: Path) -> None:
         assert {one.artifact for one in found[1:]} >= {"maven-resolver-api", "maven-resolver-util", "slf4j-api"}
         client = Client(tmp_path / "client", server.url)
         for one in found:
-            assert client.maven.fetch(one, None, Silence()).file.size > 1000
+            assert client.maven.fetch(one, None, Silence(), said_by="").file.size > 1000
 
 
 def test_without_maven_its_absence_is_told(tmp_path: Path) -> None:

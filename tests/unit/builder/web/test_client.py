@@ -2,13 +2,15 @@
 
 import hashlib
 import random
+import re
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from builder.sources.download import download
+from builder.sources.download import download, file_name
 from builder.web.client import PIECE, NotThereError, Patience, Request, Web
 from builder.web.partial import Partials
 from bundle_format.errors import DamageError, DefinitionError
@@ -108,6 +110,38 @@ def test_a_server_that_is_not_there_is_told(web: Web) -> None:
         web.get(Request("http://127.0.0.1:9/x", "it"))
 
 
+def test_a_server_that_nobody_knows_is_told(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(DefinitionError, match="name does not resolve") as caught:
+        web.get(Request("http://nowhere.invalid/x", "it"))
+    assert "spelt right" in caught.value.hint
+
+
+@pytest.mark.parametrize("url", ["", "x", "ftp://x/y", "http:///x", "http://[x", "http://x:y/"])
+def test_what_is_no_address_is_told_at_once(web: Web, tmp_path: Path, url: str) -> None:
+    with pytest.raises(DefinitionError, match=f"{re.escape(url)} is no address of a server") as caught:
+        download(url, None, web, Store(tmp_path / "store"), Silence(), said_by="")
+    assert "tried" not in caught.value.message
+    assert "https://" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://host/a/tool%20one.tgz?token=x#part", "tool one.tgz"),
+        ("https://host/", "download"),
+        ("https://host", "download"),
+        ("x", "download"),
+        ("http://[x", "download"),
+    ],
+)
+def test_a_file_is_called_as_its_address_ends(url: str, name: str) -> None:
+    assert file_name(url) == name
+
+
 def test_what_was_fetched_before_a_kill_is_not_fetched_again(web: Web, server: FaultyServer, tmp_path: Path) -> None:
     server.faults["big"] = ["cut", 500, 500, 500, 500]
     with pytest.raises(DefinitionError):
@@ -134,7 +168,8 @@ def test_a_kill_between_the_last_byte_and_the_end_leaves_nothing_for_good(web: W
         partial.append(CONTENT)
         web.forget(blob.digest)
         assert len(partials(tmp_path)) == 1, "another process's download was taken away"
-    assert download("http://127.0.0.1:9/big", blob.digest, web, store, Silence()).digest == blob.digest
+    fetched = download("http://127.0.0.1:9/big", blob.digest, web, store, Silence(), said_by="the lock")
+    assert fetched.digest == blob.digest
     assert partials(tmp_path) == []
 
 
