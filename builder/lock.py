@@ -57,7 +57,7 @@ class LockedArtifact(Value):
 
 
 class Lock(Value):
-    """Everything that is pinned. Images are named by reference and platform, files of the project by their paths."""
+    """Everything that is pinned. Images are named by reference and platform, files that sites get by their paths."""
 
     format: Literal["floto-lock/1"] = "floto-lock/1"
     release: LockedRelease | None = None

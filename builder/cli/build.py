@@ -55,8 +55,10 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("--base", metavar="BUNDLE", type=Path, action="append", help="leave out what is in it")
     parser.add_argument("--for", metavar="FILE", type=Path, dest="inventory", help="leave out what that site has")
     parser.add_argument("--json", action="store_true", help="say the outcome for a script")
-    parser.add_argument("--locked", action="store_true", help="fail where anything is not as floto.lock says")
-    parser.add_argument("--release", action="store_true", help="--locked, and fail where anything is not committed")
+    parser.add_argument("--locked", action="store_true", help="fail where what floto.lock pins is now another")
+    parser.add_argument(
+        "--release", action="store_true", help="--locked, and fail where anything of the project is not committed"
+    )
     add_heading_options(parser)
     add_gathering_options(parser)
     add_passphrase_options(parser)

@@ -1,4 +1,4 @@
-"""`floto-builder lock`: pin everything that a project is made of, for review and for builds that must not drift."""
+"""`floto-builder lock`: pin what a project takes from outside, for review and for builds that must not drift."""
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -65,4 +65,6 @@ def _release(old: Lock, version: str, commits: int) -> LockedRelease:
     )
 
 
-VERB = Verb("lock", "Pin everything that the project is made of.", _configure, _run, EXAMPLES)
+VERB = Verb(
+    "lock", "Pin what the project takes from outside, and the files that sites get.", _configure, _run, EXAMPLES
+)

@@ -102,6 +102,18 @@ def test_a_size_that_is_not_as_the_lock_says_is_told(floto: Build, server: Fault
     assert Path("floto.lock").read_text("utf-8") == lock
 
 
+def test_the_lock_holds_files_that_sites_get_and_leaves_the_rest_of_the_project_to_git(floto: Build) -> None:
+    define('image("app", files = {"/web": folder("web")})')
+    with Path("site.star").open("a") as definition:
+        definition.write('container("two", image = app, host = server, mounts = {"/etc/motd": file("motd")})\n')
+    Path("motd").write_text("hello\n", "utf-8")
+    floto("lock")
+    Path("web/Dockerfile").write_text("FROM changed\n", "utf-8")
+    build(floto, "--locked")
+    Path("motd").write_text("changed\n", "utf-8")
+    assert "file motd: sha256:" in build(floto, "--locked", code=ExitCode.USAGE)
+
+
 def test_what_the_lock_pins_and_nobody_has_any_more_is_pinned_anew_by_its_name(
     floto: Build, server: FaultyServer
 ) -> None:
