@@ -10,13 +10,14 @@ from builder.gathering.surroundings import Gathered
 from builder.language.evaluation import Evaluation
 from builder.roots import Chain
 from bundle_format.durable import whole_file
-from bundle_format.errors import DefinitionError
+from bundle_format.errors import DefinitionError, RefusedError
 from bundle_format.layout.index import Base
 from bundle_format.progress import Progress
 from bundle_format.release.model import File, Release
 from bundle_format.store import Store
+from bundle_format.trust.roots import check_still_counts
 from bundle_format.trust.signing import Signer
-from bundle_format.writer import Carried, Heading, Written, carry, draft_bundle, types_in
+from bundle_format.writer import Carried, Draft, Heading, Written, carry, draft_bundle, types_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,16 @@ class Makers:
                     "Use one of them, or let the owners name the new key: floto-builder root",
                 )
 
+    def check_still_counts(self, draft: Draft) -> None:
+        """DefinitionError where the makers have revoked the very bundle before, or withdrawn its sequence."""
+        index = draft.head.index
+        try:
+            check_still_counts(self.chain.newest, index.channel, index.sequence, draft.page.index_digest)
+        except RefusedError as error:
+            raise DefinitionError(
+                f"no site would take it: {error.message}", "Change the release, or say another --sequence."
+            ) from error
+
 
 def pack(
     path: Path,
@@ -64,6 +75,7 @@ def pack(
     with _told(release, carried, baseline, store, progress) as (told, bases):
         draft = draft_bundle(release, told, replace(heading, bases=bases), makers.chain.to_sections())
         draft = draft.signed(signer.sign(draft.page.message) for signer in makers.signers.values())
+        makers.check_still_counts(draft)
         with whole_file(path) as stream:
             draft.write(stream, progress)
     return Written(path, draft.page.total, draft.page.index_digest)

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from bundle_format.canonical import canonical, parse_canonical
+from bundle_format.digest import Digest
 from bundle_format.errors import BadSignatureError, RefusedError, UnknownKeyError
 from bundle_format.release.fields import Name, Seconds
 from bundle_format.release.model import DigestText
@@ -153,6 +154,18 @@ def count_signers(root: Root, role: RoleName, message: bytes, signatures: Iterab
             "Get a copy with all signatures, or the root document that names the new keys.",
         )
     return signers
+
+
+def check_still_counts(root: Root, channel: str, sequence: int, index: Digest) -> None:
+    """RefusedError where the makers revoked the bundle whose index has that digest, or withdrew its sequence."""
+    if index in root.revoked:
+        raise RefusedError(f"the makers revoked the bundle: {root.revoked[index]}", "Use another release.")
+    if sequence < root.channels[channel]:
+        raise RefusedError(
+            f"the makers withdrew sequence {sequence} of {root.product} {channel}; "
+            f"the lowest that counts is {root.channels[channel]}",
+            "Use a newer release.",
+        )
 
 
 def first_root(document: Document) -> Root:

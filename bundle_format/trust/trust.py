@@ -13,7 +13,7 @@ from bundle_format.trust.admission import Floor, Offer, admit, reckoned
 from bundle_format.trust.authorisation import authorisation_of
 from bundle_format.trust.documents import Document, channel_id, product_id, read_documents
 from bundle_format.trust.enrolment import Enrolment, Permit, Remembered, enrolled, followed, taken
-from bundle_format.trust.roots import Root, count_signers
+from bundle_format.trust.roots import Root, check_still_counts, count_signers
 from bundle_format.trust.signing import Signature
 
 
@@ -63,14 +63,7 @@ class Trust:
                 "Bring the newer root documents: floto-agent trust update",
             )
         names = count_signers(root, "release", claim.message, claim.signatures)
-        if claim.index in root.revoked:
-            raise RefusedError(f"the makers revoked the bundle: {root.revoked[claim.index]}", "Use another release.")
-        if claim.sequence < root.channels[channel]:
-            raise RefusedError(
-                f"the makers withdrew sequence {claim.sequence} of {root.product} {channel}; "
-                f"the lowest that counts is {root.channels[channel]}",
-                "Use a newer release.",
-            )
+        check_still_counts(root, channel, claim.sequence, claim.index)
         return Signers(root.product, channel, names, root, chain)
 
     def follow(self, chain: bytes) -> "Trust":

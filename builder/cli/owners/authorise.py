@@ -13,13 +13,13 @@ from builder.cli.signing_key import add_passphrase_options, read_signer
 from builder.roots import read_chain
 from builder.signable import attach, open_signable
 from bundle_format.countersign import read_unjudged
-from bundle_format.errors import ExitCode, FlotoError
+from bundle_format.errors import ExitCode, FlotoError, RefusedError
 from bundle_format.release.value import faults_of
 from bundle_format.terminal import Terminal, Verb
 from bundle_format.trust.admission import DAY
 from bundle_format.trust.authorisation import Authorisation, Lowering, Reset
 from bundle_format.trust.private import write_new
-from bundle_format.trust.roots import Root
+from bundle_format.trust.roots import Root, check_still_counts
 from bundle_format.trust.words import spelled
 
 EXAMPLES = """\
@@ -58,7 +58,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
             issued=issued,
             expires=issued + arguments.days * DAY,
             reason=arguments.reason,
-            lower=_lowering(arguments, product) if arguments.back_to else None,
+            lower=_lowering(arguments, root) if arguments.back_to else None,
             reset=_reset(arguments, root) if arguments.reset else None,
         )
     except ValidationError as error:
@@ -77,13 +77,26 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     return ExitCode.DONE
 
 
-def _lowering(arguments: Namespace, product: str) -> Lowering:
+def _lowering(arguments: Namespace, root: Root) -> Lowering:
     if not arguments.site:
         raise FlotoError("--back-to needs --site: who may go back is always one site")
     bundle = read_unjudged(arguments.back_to)
-    if bundle.index.product != product:
-        raise FlotoError(f"{arguments.back_to} is of {bundle.index.product}, the roots are of {product}")
-    return Lowering(channel=bundle.index.channel, sequence=bundle.index.sequence, index=bundle.page.index_digest)
+    index, digest = bundle.index, bundle.page.index_digest
+    if index.product != root.product:
+        raise FlotoError(f"{arguments.back_to} is of {index.product}, the roots are of {root.product}")
+    _check_channel(index.channel, root)
+    try:
+        check_still_counts(root, index.channel, index.sequence, digest)
+    except RefusedError as error:
+        raise RefusedError(
+            f"no site would go back to {arguments.back_to}: {error.message}", "Allow a bundle that still counts."
+        ) from error
+    return Lowering(channel=index.channel, sequence=index.sequence, index=digest)
+
+
+def _check_channel(channel: str, root: Root) -> None:
+    if channel not in root.channels:
+        raise FlotoError(f"{root.product} has no channel {channel!r}", f"It has: {', '.join(root.channels)}.")
 
 
 def _reset(arguments: Namespace, root: Root) -> Reset:
@@ -96,8 +109,7 @@ def _reset(arguments: Namespace, root: Root) -> Reset:
         match = re.fullmatch(r"(.+)=([0-9]{1,15})", told)
         if not match:
             raise FlotoError(f"--at {told} is not CHANNEL=N", "Such as: --at stable=120")
-        if match[1] not in root.channels:
-            raise FlotoError(f"{root.product} has no channel {match[1]!r}", f"It has: {', '.join(root.channels)}.")
+        _check_channel(match[1], root)
         channels[match[1]] = int(match[2])
     return Reset(challenge=challenge, channels=channels)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from builder.cli.main import VERBS
+from bundle_format.countersign import read_unjudged
 from bundle_format.errors import ExitCode
 from bundle_format.terminal import run_program
 
@@ -65,6 +66,25 @@ PLACES = (".", "shop", "nowhere/x.floto", "shop/site.star/x.floto", "shop/site.s
 def test_a_place_where_no_bundle_can_be_is_told_before_anything_is_gathered(floto: Build, place: str) -> None:
     assert f"{place} cannot be written" in build(floto, "--output", place, code=ExitCode.USAGE)
     assert not Path("store").exists()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("[revoked]", '[revoked]\n"{digest}" = "loses orders"', "the makers revoked the bundle: loses orders"),
+        ('"stable" = 0', '"stable" = 2', "the lowest that counts is 2"),
+    ],
+)
+def test_what_the_makers_took_back_is_not_built_again(floto: Build, before: str, after: str, complaint: str) -> None:
+    build(floto)
+    digest = read_unjudged(Path("shop-1.floto")).page.index_digest
+    owners = Path("shop-keys/root.toml")
+    owners.write_text(owners.read_text("utf-8").replace(before, after.format(digest=digest)), "utf-8")
+    floto("root", "shop-keys", "--key", "shop-keys/shop.key")
+    # The index does not name the root documents, so that its digest is the same once more.
+    assert complaint in build(floto, "--output", "again.floto", code=ExitCode.USAGE)
+    assert not Path("again.floto").exists()
+    build(floto, "--output", "again.floto", "--sequence", "3")
 
 
 def test_a_base_is_never_written_over(floto: Build) -> None:

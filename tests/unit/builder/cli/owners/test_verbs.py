@@ -12,7 +12,7 @@ import pytest
 from builder.cli.main import VERBS
 from builder.roots import owners_text
 from bundle_format.digest import digest_of
-from bundle_format.errors import UnknownKeyError
+from bundle_format.errors import ExitCode, UnknownKeyError
 from bundle_format.reader import open_bundle
 from bundle_format.terminal import run_program
 from bundle_format.trust.authorisation import Authorisation, Reset
@@ -211,6 +211,27 @@ def test_leave_to_go_back_is_for_one_bundle_at_one_site(floto: Run) -> None:
     permitted = trust.permit(read_document(Path("krakow.floto-permit").read_bytes()), clock=int(time.time()))
     (permit,) = permitted.enrolments["shop"].memory.permits
     assert (permit.site, permit.index) == ("krakow-1", made.written.index_digest)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("[revoked]", '[revoked]\n"{digest}" = "loses orders"', "the makers revoked the bundle: loses orders"),
+        ('"stable" = 0', '"stable" = 99', "the lowest that counts is 99"),
+        ('"stable" = 0', '"beta" = 0', "shop has no channel 'stable'"),
+    ],
+)
+def test_no_site_may_go_back_to_what_the_makers_took_back(floto: Run, before: str, after: str, complaint: str) -> None:
+    floto("keygen", "shop", "--no-passphrase")
+    made, _ = unsigned_bundle()
+    owners = Path("keys/root.toml")
+    text = owners.read_text("utf-8").replace(before, after.format(digest=made.written.index_digest))
+    owners.write_text(text, "utf-8")
+    floto("root", "--key", "keys/shop.key")
+    words = ("--back-to", str(made.path), "--site", "krakow-1", "--reason", "3 loses orders", "--key", "keys/shop.key")
+    code = ExitCode.USAGE if "channel" in complaint else ExitCode.NOT_TRUSTED
+    assert complaint in floto("authorise", "krakow.floto-permit", *words, code=code)
+    assert not Path("krakow.floto-permit").exists()
 
 
 CHALLENGE = words_of(digest_of(b"lost"))
