@@ -36,7 +36,7 @@ def make_artifact(
         if not output.is_file() or not output.resolve().is_relative_to(folder.resolve()):
             raise DefinitionError(
                 f"{' '.join(recipe.command)} succeeded, but left no file {recipe.output}",
-                f"{output.parent.name or '.'} holds: {_listed(output.parent)}",
+                f"{PurePosixPath(recipe.source or '', recipe.output).parent} holds: {_listed(output.parent)}",
             )
         with output.open("rb") as stream:
             blob = store.add(stream)

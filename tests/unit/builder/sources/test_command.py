@@ -30,8 +30,16 @@ class Shop:
         self.store = Store(folder / "store")
         self.said: list[str] = []
 
-    def make(self, program: str, output: str = "out", task: Silence | None = None, **env: str) -> bytes:
-        recipe = Command(command=("./make", "it"), output=output, env=env)
+    def make(
+        self,
+        program: str,
+        output: str = "out",
+        task: Silence | None = None,
+        *,
+        folder: str | None = None,
+        **env: str,
+    ) -> bytes:
+        recipe = Command(command=("./make", "it"), output=output, source=folder, env=env)
         sources = [source("make", f"#!{sys.executable}\n{program}".encode(), 0o755), source("src/a", b"source")]
         settled = settled_environment({"PATH": "/usr/bin:/bin", "SECRET": "x"}, EPOCH, env)
         artifact = make_artifact(
@@ -69,10 +77,20 @@ def test_a_failure_shows_the_end_of_the_output(shop: Shop) -> None:
     assert len(shop.said) == 100
 
 
-def test_a_command_that_leaves_nothing_is_told(shop: Shop) -> None:
-    with pytest.raises(DefinitionError, match="left no file a/out") as caught:
-        shop.make("import pathlib\npathlib.Path('a').mkdir()\npathlib.Path('a/other').touch()", "a/out")
-    assert caught.value.hint == "a holds: other"
+@pytest.mark.parametrize(
+    ("source", "output", "hint"),
+    [
+        (None, "a/out", "a holds: other"),
+        ("tool", "a/out", "tool/a holds: other"),
+        ("tool", "out", "tool holds: a, make, src"),
+        (None, "out", ". holds: a, make, src"),
+    ],
+)
+def test_a_command_that_leaves_nothing_is_told(shop: Shop, source: str | None, output: str, hint: str) -> None:
+    program = "import pathlib\npathlib.Path('a').mkdir()\npathlib.Path('a/other').touch()"
+    with pytest.raises(DefinitionError, match=f"left no file {output}") as caught:
+        shop.make(program, output, folder=source)
+    assert caught.value.hint == hint
 
 
 def test_threat_20_an_output_outside_the_copy_is_refused(shop: Shop) -> None:
