@@ -37,6 +37,12 @@ def surroundings_of(arguments: Namespace, project: Project) -> Surroundings:
     """What the options and the environment say."""
     told = arguments.store or os.environ.get(VARIABLE)
     root = Path(told).absolute() if told else _usual()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DefinitionError(
+            f"no store can be made at {root}: {error.strerror}", f"Name a folder by --store or ${VARIABLE}."
+        ) from error
     return Surroundings(
         project=project,
         store=Store(root),

@@ -68,6 +68,12 @@ def test_a_place_where_no_bundle_can_be_is_told_before_anything_is_gathered(flot
     assert not Path("store").exists()
 
 
+@pytest.mark.parametrize("place", ["shop/site.star", "shop/site.star/store"])
+def test_a_store_that_cannot_be_made_is_told_before_anything_is_gathered(floto: Build, place: str) -> None:
+    said = build(floto, "--store", place, code=ExitCode.USAGE)
+    assert f"no store can be made at {Path(place).absolute()}: " in said and "hint: Name a folder" in said
+
+
 @pytest.mark.parametrize(
     ("before", "after", "complaint"),
     [
