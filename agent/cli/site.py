@@ -54,9 +54,13 @@ class Site:
         def remembered(trust: Trust) -> Trust:
             root = trust.enrolments[source.product].root
             signers = Signers(source.product, source.channel, source.signers, root, b"")
-            return trust.remember(signers, Offer(source.sequence, source.index, source.issued))
+            return trust.remember(signers, _offered(source))
 
         self.trust.change(remembered)
+
+    def go_back(self, source: Source) -> None:
+        """Remember that what a bundle brought before runs here again, so that this bundle is not refused."""
+        self.trust.change(lambda trust: trust.go_back(source.product, _offered(source)))
 
 
 def site_of(arguments: Namespace) -> Site:
@@ -70,6 +74,10 @@ def admit(trust: Trust, bundle: Bundle, site: str) -> tuple[str, ...]:
     index = bundle.index
     offer = Offer(index.sequence, bundle.page.index_digest, index.issued, index.expires, index.sites)
     return trust.admit(bundle.signers, offer, clock=int(time.time()), site=site)
+
+
+def _offered(source: Source) -> Offer:
+    return Offer(source.sequence, source.index, source.issued)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ def reckoned(clock: int, enrolment: Enrolment, floor: Floor) -> int:
 def admit(enrolment: Enrolment, channel: str, offer: Offer, *, clock: int, site: str, floor: Floor) -> tuple[str, ...]:
     """What a person should know about a bundle that may be taken; RefusedError with every reason when it may not.
 
-    The very bundle that the site took last is always let in: repairing a site must not depend on a clock.
+    The very bundle that the site took last is always let in: repairing a site must not depend on a clock. The one that
+    runs after a rollback is older, and yet no step back: nothing but its sequence is forgiven.
     """
     now = reckoned(clock, enrolment, floor)
     notes = []
@@ -53,7 +54,7 @@ def admit(enrolment: Enrolment, channel: str, offer: Offer, *, clock: int, site:
         notes.append(f"the clock says {day(clock)}, but something signed is from {day(now)}: judged by that")
     notes.append(f"the release is {max(0, now - offer.issued) // DAY} days old")
     remembered = enrolment.memory.channels.get(channel)
-    if remembered and (remembered.sequence, remembered.index) == (offer.sequence, offer.index):
+    if _is(remembered, offer):
         notes.extend(_expiries(enrolment, offer, now))
         return tuple(notes)
     permit = _permit(enrolment, channel, offer, site, now)
@@ -61,7 +62,11 @@ def admit(enrolment: Enrolment, channel: str, offer: Offer, *, clock: int, site:
     if permit:
         notes.append(f"the makers allow sequence {offer.sequence} although the site took a newer one")
     else:
-        reasons += [*_expiries(enrolment, offer, now), *_order(remembered, offer)]
+        reasons += _expiries(enrolment, offer, now)
+        if _is(enrolment.memory.runs, offer):
+            notes.append("it is the release that runs here; what may follow it stays as it was")
+        else:
+            reasons += _order(remembered, offer)
     if reasons:
         raise RefusedError(
             f"the bundle is genuine and yet refused: {'; '.join(reasons)}",
@@ -73,6 +78,10 @@ def admit(enrolment: Enrolment, channel: str, offer: Offer, *, clock: int, site:
 def day(time: int) -> str:
     """A time in seconds since 1970 UTC, as a date; the last one there is where a signed time lies beyond it."""
     return datetime.fromtimestamp(min(time, LAST), UTC).date().isoformat()
+
+
+def _is(bundle: Remembered | None, offer: Offer) -> bool:
+    return bundle is not None and (bundle.sequence, bundle.index) == (offer.sequence, offer.index)
 
 
 def _permit(enrolment: Enrolment, channel: str, offer: Offer, site: str, now: int) -> Permit | None:

@@ -31,10 +31,14 @@ class Permit(Value):
 
 
 class Memory(Value):
-    """What this site learned from signed words alone; `time` is the newest signed time, in seconds since 1970 UTC."""
+    """What this site learned from signed words alone; `time` is the newest signed time, in seconds since 1970 UTC.
+
+    `runs` is the bundle whose release runs here, which after a rollback is not the newest that was taken.
+    """
 
     time: Seconds = 0
     channels: dict[Name, Remembered] = Field(default_factory=dict)
+    runs: Remembered | None = None
     permits: tuple[Permit, ...] = ()
     spent: tuple[DigestText, ...] = ()
 
@@ -87,16 +91,27 @@ def _kept(enrolment: Enrolment, root: Root) -> Memory:
 
 
 def taken(enrolment: Enrolment, channel: str, bundle: Remembered) -> Enrolment:
-    """The enrolment once the site has taken a bundle; a permit that was needed for it is spent."""
+    """The enrolment once the site has taken a bundle; a permit that was needed for it is spent.
+
+    An older bundle without a permit is the one that the site went back to: what may follow stays as it was.
+    """
     memory = enrolment.memory
     used = [permit for permit in memory.permits if permits(permit, channel, bundle.sequence, bundle.index)]
+    known = memory.channels.get(channel)
+    older = known is not None and bundle.sequence < known.sequence and not used
     remembered = Memory(
         time=max(memory.time, bundle.issued),
-        channels={**memory.channels, channel: bundle},
+        channels=memory.channels if older else {**memory.channels, channel: bundle},
+        runs=bundle,
         permits=tuple(permit for permit in memory.permits if permit not in used),
         spent=(*memory.spent, *(permit.fingerprint for permit in used)),
     )
     return enrolment.model_copy(update={"memory": remembered})
+
+
+def gone_back(enrolment: Enrolment, bundle: Remembered) -> Enrolment:
+    """The enrolment once a bundle runs again that the site took before: nothing else is remembered or forgotten."""
+    return enrolment.model_copy(update={"memory": enrolment.memory.model_copy(update={"runs": bundle})})
 
 
 def permits(permit: Permit, channel: str, sequence: int, index: Digest | None) -> bool:

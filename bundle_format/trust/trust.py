@@ -12,7 +12,7 @@ from bundle_format.errors import DamageError, FlotoError, RefusedError, UnknownK
 from bundle_format.trust.admission import Floor, Offer, admit, reckoned
 from bundle_format.trust.authorisation import authorisation_of
 from bundle_format.trust.documents import Document, channel_id, product_id, read_documents
-from bundle_format.trust.enrolment import Enrolment, Permit, Remembered, enrolled, followed, taken
+from bundle_format.trust.enrolment import Enrolment, Permit, Remembered, enrolled, followed, gone_back, taken
 from bundle_format.trust.roots import Root, check_still_counts, count_signers
 from bundle_format.trust.signing import Signature
 
@@ -87,8 +87,12 @@ class Trust:
     def remember(self, signers: Signers, offer: Offer) -> "Trust":
         """The trust once an admitted bundle runs on this site."""
         learnt = self.learn(signers)
-        bundle = Remembered(sequence=offer.sequence, index=offer.index, issued=offer.issued)
-        return learnt._with(taken(learnt.enrolments[signers.product], signers.channel, bundle))
+        return learnt._with(taken(learnt.enrolments[signers.product], signers.channel, _remembered(offer)))
+
+    def go_back(self, product: str, offer: Offer) -> "Trust":
+        """The trust once a bundle that was taken before runs again; unchanged where the memory was lost."""
+        enrolment = self.enrolments.get(product)
+        return self if enrolment is None else self._with(gone_back(enrolment, _remembered(offer)))
 
     def enrol(self, document: Document, *, clock: int, reset: Document | None = None) -> "Trust":
         """Believe a root document whose fingerprint a person has compared.
@@ -158,6 +162,10 @@ def trust_in(*documents: Document) -> Trust:
     """A trust in these root documents alone, remembering nothing: for checks away from a site."""
     enrolments = [enrolled(document) for document in documents]
     return Trust({enrolment.root.product: enrolment for enrolment in enrolments})
+
+
+def _remembered(offer: Offer) -> Remembered:
+    return Remembered(sequence=offer.sequence, index=offer.index, issued=offer.issued)
 
 
 def _read(chain: bytes) -> tuple[Document, ...]:

@@ -14,7 +14,7 @@ from agent.cli.changes.outlook import Outlook
 from agent.cli.changes.stopping import WallClock, stoppable
 from agent.cli.machinery import hypervisors_of, machinery_of, used
 from agent.cli.site import Site, engines_of, installed, open_course, owner_of, secrets_of
-from agent.history import Operation, Receipt, Source, Undertaking
+from agent.history import Operation, Receipt, Undertaking
 from agent.interlude import end_interlude, noted
 from agent.steps import is_of_machine
 from agent.targets.engine import Engine
@@ -212,12 +212,7 @@ def _is_current(outlook: Outlook) -> bool:
 
 def _remember(site: Site, undertaking: Undertaking) -> Remember:
     """Only what a bundle brought moves the sequence on; going back to what ran here must stay possible."""
-
-    def remember(source: Source) -> None:
-        if undertaking.operation == "apply":
-            site.remember(source)
-
-    return remember
+    return site.remember if undertaking.operation == "apply" else site.go_back
 
 
 def _conduct(arguments: Namespace) -> Conduct:

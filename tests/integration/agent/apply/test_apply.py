@@ -246,6 +246,22 @@ def test_threat_26_rollback_needs_no_stick_and_sets_the_data_back(site: Agent) -
     assert "never ran on this site" in site.run("rollback", "1999.1", code=12)
 
 
+def test_what_runs_after_a_rollback_takes_a_change_of_the_site_s_file(site: Agent) -> None:
+    one = make_shop(site.folder)
+    site.run("apply", one, "--yes")
+    site.run("apply", make_shop(site.folder, "2024.2", 2), "--yes")
+    assert "this site took 2 already" in site.run("plan", one, code=10)
+    site.run("rollback", "--yes")
+    write_site(site.folder, site.engine.address, greeting="hello")
+
+    assert "replace front" in site.run("plan", one)
+    site.run("apply", one, "--yes")
+
+    assert "<h1>hello</h1>\nversion 2024.1" in site.page()
+    other = make_shop(site.folder, page=PAGE.replace("version {{", "release {{"))
+    assert "this site took 2 already" in site.run("apply", other, "--yes", code=10)
+
+
 def test_redeploy_makes_a_container_anew_and_keeps_the_data(site: Agent) -> None:
     site.run("apply", make_shop(site.folder), "--yes")
     before = site.ids()

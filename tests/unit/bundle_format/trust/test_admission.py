@@ -46,6 +46,38 @@ def test_threat_08_the_same_sequence_is_taken_again_only_as_the_same_bundle() ->
         admit(trust, offer(5, NEW))
 
 
+def test_threat_08_what_runs_again_after_a_rollback_is_taken_again_and_nothing_else_that_is_old() -> None:
+    trust = after(after(shop(), offer(2, OLD)), offer(4))
+    with pytest.raises(RefusedError, match="sequence is 2, and this site took 4"):
+        admit(trust, offer(2, OLD))
+
+    back = trust.go_back("shop", offer(2, OLD))
+    assert "it is the release that runs here; what may follow it stays as it was" in admit(back, offer(2, OLD))
+    again = after(back, offer(2, OLD))
+    for gone_back in (back, again):
+        admit(gone_back, offer(2, OLD))
+        admit(gone_back, offer(4))
+        for older in (offer(2, digest_of(b"other")), offer(3), offer(4, digest_of(b"other"))):
+            with pytest.raises(RefusedError, match=r"this site took 4|another bundle with sequence 4"):
+                admit(gone_back, older)
+    with pytest.raises(RefusedError, match="sequence is 2, and this site took 4"):
+        admit(after(again, offer(4)), offer(2, OLD))
+
+
+def test_threat_10_what_runs_again_after_a_rollback_may_not_have_expired_or_been_withdrawn() -> None:
+    trust = after(after(shop(), offer(2, OLD)), offer(4)).go_back("shop", offer(2, OLD))
+    with pytest.raises(RefusedError, match="the bundle expired"):
+        admit(trust, offer(2, OLD, expires=START + DAY), clock=START + 2 * DAY)
+    withdrawn = signed(make_root(2, channels={"stable": 3}), "acme").to_bytes()
+    with pytest.raises(RefusedError, match="withdrew sequence 2"):
+        trust.judge(make_claim("acme", sequence=2, index=OLD), withdrawn)
+
+
+def test_a_site_that_lost_its_memory_goes_back_all_the_same() -> None:
+    lost = Trust(challenge="legal winner thank")
+    assert lost.go_back("shop", offer(2, OLD)) == lost
+
+
 def test_threat_07_a_sequence_cannot_run_away() -> None:
     trust = after(shop(), offer(5))
     admit(trust, offer(5 + JUMP))
