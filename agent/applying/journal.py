@@ -79,6 +79,13 @@ class Restored(Value):
     step: int
 
 
+class Left(Value):
+    """It failed, and from this Unix time on is left as it is for a person, as was asked."""
+
+    kind: Literal["left"] = "left"
+    at: int
+
+
 class Resumed(Value):
     """Another agent took over after an interruption."""
 
@@ -93,14 +100,19 @@ class Closed(Value):
 
 
 Record = Annotated[
-    Opened | Entered | Began | Did | Failed | Retreated | Restored | Resumed | Closed, Field(discriminator="kind")
+    Opened | Entered | Began | Did | Failed | Retreated | Restored | Left | Resumed | Closed,
+    Field(discriminator="kind"),
 ]
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
 
 @dataclass(slots=True)
 class Course:
-    """How far an undertaking has come, as its journal tells; `attempts` counts the agents that took it over."""
+    """How far an undertaking has come, as its journal tells.
+
+    `attempts` counts the agents that took it over and did not leave it in good order; since the Unix time `left` it
+    waits for a person, who asked for that.
+    """
 
     undertaking: Undertaking
     phase: Phase = Phase.STAGE
@@ -111,6 +123,7 @@ class Course:
     reasons: list[str] = field(default_factory=list)
     attempts: int = 0
     retreating: bool = False
+    left: int | None = None
     outcome: Outcome | None = None
 
     @property
@@ -130,19 +143,29 @@ class Course:
                 self.did[step] = result
             case Failed():
                 self._note_failure(record)
-            case Retreated():
-                self.retreating = True
             case Restored(step=step):
                 self.restored.add(step)
-            case Resumed():
-                self.attempts += 1
+            case Retreated() | Left() | Resumed():
+                self._note_turn(record)
             case Closed(outcome=outcome):
                 self.outcome = outcome
             case Opened():
                 raise ValueError("a journal tells of one undertaking")
 
+    def _note_turn(self, record: Retreated | Left | Resumed) -> None:
+        match record:
+            case Retreated():
+                self.retreating = True
+                self.left = None
+            case Left(at=at):
+                self.left = at
+                self.attempts = 0
+            case Resumed():
+                self.attempts += 1
+
     def _note_failure(self, record: Failed) -> None:
-        self.reasons.append(record.why)
+        if record.why not in self.reasons:
+            self.reasons.append(record.why)
         if record.step is not None:
             self.did.pop(record.step, None)
 

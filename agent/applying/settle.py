@@ -57,12 +57,12 @@ def way_of(course: Course, *, back: bool = False) -> Way:
     """What becomes of an interrupted undertaking."""
     if course.phase in (Phase.COMMIT, Phase.TIDY):
         return "finish"
-    if back or course.retreating or course.phase is not Phase.SWITCH:
+    left = course.left is not None
+    if back or course.retreating or (course.phase is not Phase.SWITCH and not left):
         return "back"
     if any(step.late and number not in course.did for number, step in enumerate(course.undertaking.plan.steps)):
         return "back"  # what is still to be made ready, the journal does not hold
-    by_hand = course.undertaking.on_failure == "stop" and bool(course.reasons)
-    return "forward" if course.attempts <= 1 or by_hand else "back"
+    return "forward" if course.attempts <= 1 or left else "back"
 
 
 def _exhausted(journal: Journal) -> NeedsPersonError:

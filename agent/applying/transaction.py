@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from agent.applying.finish import receipt_of, tidy
 from agent.applying.health import check_service_still_well, check_still_well
-from agent.applying.journal import Closed, Entered, Failed, Journal, Retreated
+from agent.applying.journal import Closed, Entered, Failed, Journal, Left, Retreated
 from agent.applying.machines import set_machine_back
 from agent.applying.means import Means
 from agent.applying.ready import Readying, make_ready
@@ -23,6 +23,9 @@ from bundle_format.release.deployment import Deployment
 
 STABLE_SECONDS = 3
 """How long everything together must stay well before the change counts as done."""
+
+WAYS_OUT = "Forward: floto-agent resume    back: floto-agent abort"
+"""What a person may do about a change that was left as it is."""
 
 Remember = Callable[[Source], None]
 """Makes the site's trust remember that a bundle runs here."""
@@ -170,9 +173,9 @@ class Transaction:
         why = "\n".join(dict.fromkeys(map(told, causes)))
         phase = self._journal.course.phase
         if self._undertaking.on_failure == "stop" and phase in (Phase.SWITCH, Phase.GATE):
+            self._note(Left(at=int(self._means.clock.time())))
             raise NeedsPersonError(
-                f"{why}\nstopped there, as you asked: what is done stays, nothing was taken back",
-                "Forward: floto-agent resume    back: floto-agent abort",
+                f"{why}\nstopped there, as you asked: what is done stays, nothing was taken back", WAYS_OUT
             ) from error
         if phase is not Phase.STAGE:
             self._means.progress.note(f"{why.partition(chr(10))[0]}; taking back what was begun")
@@ -211,7 +214,7 @@ class Transaction:
     def _enter(self, phase: Phase) -> None:
         self._journal.write(Entered(phase=phase, at=int(self._means.clock.time())))
 
-    def _note(self, record: Failed | Retreated) -> None:
+    def _note(self, record: Failed | Left | Retreated) -> None:
         # A full disk must not keep anybody from taking back what was done: the retreat looks for itself.
         with suppress(LockedError):
             self._journal.write(record)

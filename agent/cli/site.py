@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.applying.journal import Course, read_course
+from agent.applying.transaction import WAYS_OUT
 from agent.cli.places import state_of
 from agent.floor import FLOOR
 from agent.folder import Folder, open_folder
@@ -20,6 +21,7 @@ from agent.labels import Adopted, Owner
 from agent.machines.materials import Workshop
 from agent.observe import at_once
 from agent.planning.view import Wishes
+from agent.report.history import moment
 from agent.targets.engine import Engine
 from bundle_format.errors import FlotoError, TargetError
 from bundle_format.reader import Bundle
@@ -92,7 +94,16 @@ class Unfinished:
         change = f"the {undertaking.operation} of {undertaking.source.version}"
         if self.holder:
             return f"{change} is in phase {phase}, and {self.holder} holds the site"
+        if self.course.left is not None:
+            return f"{change} failed in phase {phase} and is left so since {moment(self.course.left)}, for a person"
         return f"{change} was interrupted in phase {phase}"
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        if self.holder:
+            return "Wait until it has ended."
+        return WAYS_OUT if self.course.left is not None else "End it: floto-agent resume"
 
 
 def open_course(site: Site) -> Course | None:
@@ -126,7 +137,7 @@ def installed(site: Site) -> Receipt:
         if first := unfinished(site):
             raise FlotoError(
                 f"nothing runs here yet: {first}",
-                "Wait until it has ended." if first.holder else "End it: floto-agent resume",
+                first.remedy,
             )
         raise FlotoError(
             f"nothing was applied here yet (state folder {site.folder.root})",

@@ -15,7 +15,7 @@ def history_lines(history: History) -> Iterator[str]:
     rows = [
         (
             str(receipt.undertaking.number),
-            _moment(receipt.undertaking.begun),
+            moment(receipt.undertaking.begun),
             receipt.undertaking.operation,
             receipt.undertaking.source.version,
             receipt.outcome + (", runs now" if receipt == history.current else ""),
@@ -33,7 +33,7 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
     what = f"{undertaking.operation} of {source.product} {source.version}"
     yield f"receipt {undertaking.number}: {what}: {receipt.outcome}"
     yield f"  site      {source.site}"
-    yield f"  begun     {_moment(undertaking.begun)}, ended {_moment(receipt.ended)}"
+    yield f"  begun     {moment(undertaking.begun)}, ended {moment(receipt.ended)}"
     yield f"  bundle    {source.index}, number {source.sequence} of {source.channel}"
     yield f"  signed    by {', '.join(source.signers)}"
     yield f"  release   {source.release}"
@@ -48,5 +48,6 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
     yield from (f"  failed    {reason}" for reason in receipt.reasons)
 
 
-def _moment(seconds: int) -> str:
+def moment(seconds: int) -> str:
+    """A Unix time for a person."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

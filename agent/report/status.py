@@ -58,7 +58,8 @@ class MachineStatus:
 class Status:
     """A site beside its release; `drift` is what an apply of this release would mend, None if that cannot be told.
 
-    `under_way` is what another agent does at this moment, `interrupted` what one was doing when it was cut short.
+    `under_way` is what another agent does at this moment, `interrupted` what one was doing when it was cut short,
+    `left` what failed and waits for a person, who asked for that.
     """
 
     product: str
@@ -71,16 +72,17 @@ class Status:
     drift: tuple[str, ...] | None = None
     interrupted: str = ""
     under_way: str = ""
+    left: str = ""
     services: tuple[ServiceStatus, ...] = ()
     nodes: tuple[NodeStatus, ...] = ()
 
     @property
     def as_it_shall_be(self) -> bool:
-        """Whether all hosts and nodes answer, nothing is under way or was interrupted, and nothing is to be mended."""
+        """Whether all hosts and nodes answer, no change is open, and nothing is to be mended."""
         reachable = all(host.reachable for host in self.hosts) and all(machine.running for machine in self.machines)
         fine = all(container.condition in ("well", "ended") for container in self.containers)
         served = all(one.condition == "well" for one in self.services) and all(node.ready for node in self.nodes)
-        return reachable and fine and served and not (self.under_way or self.interrupted or self.drift)
+        return reachable and fine and served and not (self.under_way or self.interrupted or self.left or self.drift)
 
 
 def status_of(
@@ -91,6 +93,7 @@ def status_of(
     *,
     interrupted: str = "",
     under_way: str = "",
+    left: str = "",
 ) -> Status:
     """The status of the site on which the release of `receipt` runs; `plan` is what it would take to mend it."""
     undertaking = receipt.undertaking
@@ -107,6 +110,7 @@ def status_of(
         drift=None if plan is None else tuple(_drift(plan)),
         interrupted=interrupted,
         under_way=under_way,
+        left=left,
         services=tuple(service_statuses(undertaking, state)),
         nodes=tuple(node_statuses(undertaking, state)),
     )
@@ -121,6 +125,7 @@ def status_json(status: Status) -> dict[str, Any]:
         "as_it_shall_be": status.as_it_shall_be,
         "interrupted": status.interrupted,
         "under_way": status.under_way,
+        "left": status.left,
         "hosts": [
             {
                 "name": host.name,

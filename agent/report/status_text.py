@@ -15,6 +15,8 @@ def status_lines(status: Status, now: int) -> Iterator[str]:
         yield f"under way: {status.under_way}"
     if status.interrupted:
         yield f"interrupted: {status.interrupted}; end it with: floto-agent resume"
+    if status.left:
+        yield f"left for a person: {status.left}; forward: floto-agent resume, back: floto-agent abort"
     yield from table("hosts", [_host_row(host) for host in status.hosts])
     yield from table("machines", [_machine_row(machine) for machine in status.machines])
     yield from table("containers", [_container_row(container, now) for container in status.containers])

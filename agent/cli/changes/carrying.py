@@ -13,13 +13,13 @@ from agent.applying.transaction import Conduct, Remember
 from agent.cli.changes.outlook import Outlook
 from agent.cli.changes.stopping import WallClock, stoppable
 from agent.cli.machinery import hypervisors_of, machinery_of, used
-from agent.cli.site import Site, engines_of, installed, open_course, owner_of, secrets_of
+from agent.cli.site import Site, Unfinished, engines_of, installed, open_course, owner_of, secrets_of
 from agent.history import Operation, Receipt, Undertaking
 from agent.interlude import end_interlude, noted
 from agent.steps import is_of_machine
 from agent.targets.engine import Engine
 from bundle_format import __version__
-from bundle_format.errors import ExitCode, NeedsPersonError, RolledBackError
+from bundle_format.errors import ExitCode, NeedsPersonError, PreflightError, RolledBackError
 from bundle_format.terminal import Terminal
 
 
@@ -41,12 +41,17 @@ def add_change_options(parser: ArgumentParser) -> None:
 def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
     """End what an interrupted agent has left, so that something new can begin; NeedsPersonError when it cannot.
 
-    KeyboardInterrupt, after that, where a person asked meanwhile to stop.
+    PreflightError where a change was left so on purpose: only `resume` and `abort` end it. KeyboardInterrupt, after
+    that, where a person asked meanwhile to stop.
     """
+    course = open_course(site)
+    if course and course.left is not None:
+        change = Unfinished(course, holder="")
+        raise PreflightError(f"{change}; nothing else is changed before that has ended", change.remedy)
     with stoppable() as stop:
         settle_interlude(site, terminal, stop)
         try:
-            settle_now(site, arguments, terminal, stop)
+            settle_now(site, arguments, terminal, stop, telling="ending it first")
         except RolledBackError as error:
             terminal.warn(error.message)
             if not stop.heard:
@@ -76,15 +81,21 @@ def settle_now(
     terminal: Terminal,
     stop: Stop,
     *,
+    telling: str = "",
     back: bool = False,
     revert: Collection[str] = (),
 ) -> Receipt | None:
-    """End what an interrupted agent has left, and say how; None where there was nothing. `revert` as for `settle`."""
+    """End what an interrupted agent has left, and say how; None where there was nothing.
+
+    `telling` is what to say that is done now, `revert` as for `settle`.
+    """
     course = open_course(site)
     if course is None:
         return None
     told = _told(course.undertaking)
-    terminal.warn(f"{told} was interrupted in phase {course.phase}; ending it first")
+    if telling:
+        how = "was interrupted" if course.left is None else "was left for a person"
+        terminal.warn(f"{told} {how} in phase {course.phase}; {telling}")
 
     @contextmanager
     def equip(undertaking: Undertaking) -> Iterator[Means]:

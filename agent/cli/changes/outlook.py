@@ -105,7 +105,12 @@ def outlook_of(site: Site, intent: Intent, wishes: Wishes) -> Iterator[Outlook]:
 def notes_on_unfinished(site: Site) -> Iterator[str]:
     """What to know beside a plan where an earlier change has not ended."""
     if change := unfinished(site):
-        what = "it may change this plan" if change.holder else "apply ends it first, which may change this plan"
+        if change.holder:
+            what = "it may change this plan"
+        elif change.course.left is not None:
+            what = "before it has ended nothing is applied: floto-agent resume, or floto-agent abort"
+        else:
+            what = "apply ends it first, which may change this plan"
         yield f"{change}; {what}"
 
 

@@ -27,7 +27,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
     with site.folder.held(), stoppable() as stop:
         ended = settle_interlude(site, terminal, stop)
-        receipt = settle_now(site, arguments, terminal, stop)
+        receipt = settle_now(site, arguments, terminal, stop, telling="ending it")
     if receipt is None:
         if not ended:
             terminal.say("nothing was interrupted")

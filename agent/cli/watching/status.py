@@ -12,6 +12,7 @@ from agent.history import Receipt, read_history
 from agent.intent import Intent, from_store
 from agent.observe import at_once, observe
 from agent.planning.plan import make_plan
+from agent.report.history import moment
 from agent.report.prometheus import prometheus_lines
 from agent.report.status import Status, status_json, status_of
 from agent.report.status_text import status_lines
@@ -63,6 +64,8 @@ def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     if holder:
         return status_of(receipt, state, None, disks, under_way=f"{told}; {holder} holds the site")
     plan = make_plan(intent.deployment, state, read_history(site.folder)) if intent else None
+    if change and change.course.left is not None:
+        return status_of(receipt, state, plan, disks, left=f"{told}, since {moment(change.course.left)}")
     return status_of(receipt, state, plan, disks, interrupted=told)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.applying import transaction
 from agent.applying.journal import read_course
 from agent.applying.means import Means
 from agent.applying.settle import MOST_ATTEMPTS, settle
@@ -111,3 +112,34 @@ def test_what_failed_first_and_was_done_in_the_end_is_done(tmp_path: Path) -> No
 
     assert receipt
     assert (receipt.outcome, receipt.reasons) == ("done", ("one: the engine cannot be reached",))
+
+
+def test_what_was_left_because_it_did_not_stay_well_goes_forward_again(tmp_path: Path) -> None:
+    site = FakeSite(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transaction, "check_still_well", unwell)
+        for attempt in (lambda: site.apply(release(site, "1", web="one"), on_failure="stop"), lambda: end(site)):
+            with pytest.raises(NeedsPersonError, match="did not stay well"):
+                attempt()
+
+    receipt = end(site)
+
+    assert receipt and receipt.outcome == "done"
+
+
+def test_what_was_left_and_is_interrupted_again_and_again_waits_for_a_person(tmp_path: Path) -> None:
+    site = FakeSite(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transaction, "check_still_well", unwell)
+        with pytest.raises(NeedsPersonError):
+            site.apply(release(site, "1", web="one"), on_failure="stop")
+    for _ in range(MOST_ATTEMPTS):
+        with killed_at(site, "before", "start", "web") as hook:
+            end(site, hook=hook)
+
+    with pytest.raises(NeedsPersonError, match="was taken over 5 times and never came to an end"):
+        end(site)
+
+
+def unwell(*_: object) -> int:
+    raise TargetError("one: web did not stay well")
