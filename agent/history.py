@@ -179,7 +179,7 @@ class History(Value):
         for number, receipt in enumerate(installed):
             before = effects[-1] if effects else frozenset()
             if receipt.restores:
-                before = _last(effects, versions[:number], versions[number]) or before
+                before = _last(effects, versions[:number], versions[number]) or frozenset()
             tasks = receipt.undertaking.tasks
             own = {(versions[number], name, tasks[name].spec) for name in receipt.tasks}
             effects.append(before | own)

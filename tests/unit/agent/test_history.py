@@ -103,3 +103,17 @@ def test_a_backup_is_kept_for_as_long_as_the_release_before_can_be_gone_back_to(
     go_back(site, "1")
 
     assert log(site) == ["1"]
+
+
+def test_a_release_that_comes_again_migrates_again_also_where_the_one_before_has_no_tasks(site: FakeSite) -> None:
+    one = release(site, "1").model_copy(update={"tasks": {}})
+    site.apply(one)
+    site.apply(release(site, "2"))
+    current = site.history.of_version("1")
+    assert current
+    site.apply(one, Wishes(restore=site.history.backups_since(current)))
+    assert log(site) == []
+
+    site.apply(release(site, "2"))
+
+    assert log(site) == ["2"]
