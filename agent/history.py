@@ -1,6 +1,6 @@
 """What was set out to do on this site and how it ended: undertakings, and the receipts that are kept of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, TypeVar
 
 from pydantic import Field
@@ -121,15 +121,24 @@ class Receipt(Value):
         return self.outcome != "taken back"
 
     @property
+    def complete(self) -> bool:
+        """Whether all of its release is there, so that each of its tasks has run, then or before."""
+        return self.outcome == "done" and not self.undertaking.only
+
+    @property
     def restores(self) -> bool:
         """Whether volumes were set back to backups."""
         return any(step.action.kind == "restore" for step in self.undertaking.plan.steps)
 
 
 class History(Value):
-    """The receipts of a site, oldest first, and the data disks that it has seen, by name."""
+    """The receipts of a site, oldest first, and the data disks that it has seen, by name.
+
+    `damaged` are files of receipts that cannot be read, by number; they are left out.
+    """
 
     receipts: tuple[Receipt, ...] = ()
+    damaged: dict[int, str] = Field(default_factory=dict)
     disks: dict[str, KnownDisk] = Field(default_factory=dict)
 
     @property
@@ -162,7 +171,28 @@ class History(Value):
     @property
     def next_number(self) -> int:
         """The number of the next undertaking."""
-        return max((receipt.undertaking.number for receipt in self.receipts), default=0) + 1
+        return max((*self.damaged, *(receipt.undertaking.number for receipt in self.receipts)), default=0) + 1
+
+    def damaged_since(self, receipt: Receipt | None) -> str:
+        """The files of damaged receipts that are newer than `receipt`, or of all, for a person; empty if none is."""
+        last = receipt.undertaking.number if receipt else 0
+        return ", ".join(file for number, file in self.damaged.items() if number > last)
+
+    def require_known(self) -> None:
+        """LockedError when a damaged receipt may be the one of what runs."""
+        if files := self.damaged_since(self.current):
+            raise LockedError(
+                f"a receipt is damaged that may be of what runs here: {files}; nothing was changed",
+                "Move it away: the release before then counts as what runs. Where another runs, apply its bundle for a "
+                "new receipt; look at its plan first: a task that has run would run again.",
+            )
+
+    def warnings(self) -> Iterator[str]:
+        """What a person should know of damaged receipts."""
+        if files := self.damaged_since(None):
+            yield f"a receipt is damaged, and left out: {files}"
+        if files := self.damaged_since(self.current):
+            yield f"it may be of what runs here, so nothing is changed before it is moved away: {files}"
 
     def of_version(self, version: str) -> Receipt | None:
         """The newest receipt of a version that ran here."""
@@ -181,7 +211,8 @@ class History(Value):
             if receipt.restores:
                 before = _last(effects, versions[:number], versions[number]) or frozenset()
             tasks = receipt.undertaking.tasks
-            own = {(versions[number], name, tasks[name].spec) for name in receipt.tasks}
+            ran = tasks.keys() if receipt.complete else receipt.tasks
+            own = {(versions[number], name, tasks[name].spec) for name in ran}
             effects.append(before | own)
         now = effects[-1] if effects else frozenset()
         if restored:
@@ -202,16 +233,15 @@ class History(Value):
 
 
 def read_history(folder: Folder) -> History:
-    """All receipts of a site; LockedError when one cannot be read."""
+    """All receipts of a site that can be read."""
     receipts = []
-    for path in sorted(folder.receipts.glob("*.json")):
+    damaged = {}
+    for path in sorted(folder.receipts.glob(f"{'[0-9]' * 6}.json")):
         try:
             receipts.append(Receipt.model_validate_json(read_private(path)))
-        except ValueError as error:
-            raise LockedError(
-                f"the receipt {path} is damaged", "Put it aside and look at it; it is not needed to run."
-            ) from error
-    return History(receipts=tuple(receipts), disks=known_disks(folder))
+        except ValueError:
+            damaged[int(path.stem)] = str(path)
+    return History(receipts=tuple(receipts), damaged=damaged, disks=known_disks(folder))
 
 
 def keep_receipt(folder: Folder, receipt: Receipt) -> None:

@@ -53,7 +53,7 @@ class Findings:
 def preflight(view: View, plan: Plan, staging: Staging) -> Findings:
     """Every fault at once, with numbers and remedies; the plan's own obstacles are among them."""
     obstacles = [*plan.obstacles, *_store(staging, view, plan)]
-    warnings: list[str] = []
+    warnings = [*view.history.warnings()]
     for host in view.hosts:
         engine = view.engine(host)
         obstacles += [*_versions(engine), *_architecture(view, host, plan), *_room(host, engine, plan)]

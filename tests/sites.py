@@ -127,7 +127,7 @@ class FakeSite:
         )  # fmt: skip
 
     def undertaking(self, deployment: Deployment, plan: Plan, **options: Any) -> Undertaking:
-        number = len(self.history.receipts) + 1
+        number = self.history.next_number
         return undertaking_of(
             deployment, self.source(deployment), plan, number=number, transaction=f"t{number}", operation="apply",
             agent="0", begun=int(self.clock.now), **options,

@@ -38,19 +38,23 @@ def receipt_of(course: Course, outcome: Outcome, ended: int) -> Receipt:
 def tidy(folder: Folder, undertaking: Undertaking, means: Means) -> None:
     """Remove what was set aside, move the tags, and keep of images and blobs those of the current and previous release.
 
-    Volumes are never removed, and nothing that does not bear our labels or that our receipts do not know.
+    Volumes are never removed, and nothing that does not bear our labels or that our receipts do not know; no image and
+    no blob is where a damaged receipt may be of the previous release.
     """
     _remove_set_aside(undertaking, means)
     history = read_history(folder)
+    unsure = history.damaged_since(history.previous)
     kept = [receipt.undertaking for receipt in (history.current, history.previous) if receipt]
     images = {image.config for one in kept for image in one.images.values()}
     for host in undertaking.hosts:
         if undertaking.only and host not in means.engines:
             continue  # it was left out, and nobody asked it
         _tag(host, undertaking, means)
-        _remove_images(host, _known_images(history), images, means)
+        if not unsure:
+            _remove_images(host, _known_images(history), images, means)
     _tidy_swarms(undertaking, kept, means)
-    means.store.gc(set(blobs_to_keep(history, means.store)))
+    if not unsure:
+        means.store.gc(set(blobs_to_keep(history, means.store)))
 
 
 def blobs_to_keep(history: History, store: Store) -> Iterator[Digest]:

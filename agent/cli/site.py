@@ -14,7 +14,7 @@ from agent.applying.transaction import WAYS_OUT
 from agent.cli.places import state_of
 from agent.floor import FLOOR
 from agent.folder import Folder, open_folder
-from agent.history import Backup, Receipt, Source, read_history
+from agent.history import Backup, History, Receipt, Source, read_history
 from agent.intent import Keeper, from_store
 from agent.interlude import noted
 from agent.labels import Adopted, Owner
@@ -130,10 +130,20 @@ def open_interlude(site: Site) -> tuple[str, str] | None:
     return None if found is None else (str(found), holder)
 
 
+def history_of(site: Site, terminal: Terminal) -> History:
+    """What was done here, with a warning where receipts are damaged."""
+    history = read_history(site.folder)
+    for warning in history.warnings():
+        terminal.warn(f"warning: {warning}")
+    return history
+
+
 def installed(site: Site) -> Receipt:
     """The receipt of the release that runs here; FlotoError where none was applied yet."""
-    current = read_history(site.folder).current
+    history = read_history(site.folder)
+    current = history.current
     if current is None:
+        history.require_known()
         if first := unfinished(site):
             raise FlotoError(
                 f"nothing runs here yet: {first}",

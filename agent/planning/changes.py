@@ -61,7 +61,8 @@ def task_entries(view: View, host: str) -> Iterator[tuple[str, Entry]]:
             grace=container.stop_grace,
             deadline=task.deadline,
         )
-        why = (f"not run for {view.deployment.version} yet",)
+        doubt = ("as far as is known, for a receipt is damaged",) if view.history.damaged else ()
+        why = (f"not run for {view.deployment.version} yet", *doubt)
         yield f"switch/{name}", Entry(run, why, seconds=TASK_SECONDS)
         yield f"draft/{name}", _draft(container)
 

@@ -14,7 +14,7 @@ from agent.cli.changes.outlook import Outlook
 from agent.cli.changes.stopping import WallClock, stoppable
 from agent.cli.machinery import hypervisors_of, machinery_of, used
 from agent.cli.site import Site, Unfinished, engines_of, installed, open_course, owner_of, secrets_of
-from agent.history import Operation, Receipt, Undertaking
+from agent.history import Operation, Receipt, Undertaking, read_history
 from agent.interlude import end_interlude, noted
 from agent.steps import is_of_machine
 from agent.targets.engine import Engine
@@ -41,8 +41,8 @@ def add_change_options(parser: ArgumentParser) -> None:
 def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
     """End what an interrupted agent has left, so that something new can begin; NeedsPersonError when it cannot.
 
-    PreflightError where a change was left so on purpose: only `resume` and `abort` end it. KeyboardInterrupt, after
-    that, where a person asked meanwhile to stop.
+    PreflightError where a change was left so on purpose: only `resume` and `abort` end it. LockedError where a damaged
+    receipt may be of what runs. KeyboardInterrupt, after that, where a person asked meanwhile to stop.
     """
     course = open_course(site)
     if course and course.left is not None:
@@ -58,6 +58,7 @@ def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
                 terminal.warn("going on with what you asked for now")
         if stop.heard:
             raise KeyboardInterrupt
+    read_history(site.folder).require_known()
 
 
 def settle_interlude(site: Site, terminal: Terminal, stop: Stop) -> bool:

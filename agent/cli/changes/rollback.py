@@ -8,7 +8,7 @@ from agent.cli.places import add_state_option
 from agent.cli.site import Site, add_wish_options, installed, site_of, wishes_of
 from agent.history import Receipt, read_history
 from agent.intent import from_store
-from bundle_format.errors import ExitCode, FlotoError, MissingError
+from bundle_format.errors import ExitCode, FlotoError, LockedError, MissingError
 from bundle_format.terminal import Terminal, Verb
 
 EXAMPLES = """\
@@ -56,6 +56,11 @@ def _target(site: Site, version: str | None) -> Receipt:
         raise MissingError(
             f"release {version} never ran on this site" if version else "no other release ran on this site before",
             f"It ran: {', '.join(known)}",
+        )
+    if damaged := history.damaged_since(target):
+        raise LockedError(
+            f"a receipt is damaged that may tell of volumes to be set back: {damaged}; nothing was changed",
+            "Bring it back from a copy. If there is none, move it away: what it tells of then stays as it is.",
         )
     if target.undertaking.source.release not in site.store:
         raise MissingError(

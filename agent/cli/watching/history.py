@@ -3,8 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from agent.cli.places import add_state_option
-from agent.cli.site import site_of, unfinished
-from agent.history import read_history
+from agent.cli.site import history_of, site_of, unfinished
 from agent.report.history import history_lines
 from bundle_format.errors import ExitCode
 from bundle_format.terminal import Terminal, Verb
@@ -22,7 +21,7 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
-    history = read_history(site.folder)
+    history = history_of(site, terminal)
     if change := unfinished(site):
         terminal.warn(f"note: {change}")
     if arguments.json:

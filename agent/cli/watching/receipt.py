@@ -3,8 +3,7 @@
 from argparse import ArgumentParser, Namespace
 
 from agent.cli.places import add_state_option
-from agent.cli.site import site_of
-from agent.history import read_history
+from agent.cli.site import history_of, site_of
 from agent.report.history import receipt_lines
 from bundle_format.errors import ExitCode, MissingError
 from bundle_format.terminal import Terminal, Verb
@@ -22,7 +21,7 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
-    receipts = read_history(site_of(arguments).folder).receipts
+    receipts = history_of(site_of(arguments), terminal).receipts
     found = [one for one in receipts if arguments.number in (None, one.undertaking.number)]
     if not found:
         raise MissingError("there is no such receipt", "See: floto-agent history")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from agent.cli.machinery import hypervisors_of
 from agent.cli.places import add_state_option
-from agent.cli.site import Site, engines_of, installed, open_interlude, owner_of, site_of, unfinished
+from agent.cli.site import Site, engines_of, history_of, installed, open_interlude, owner_of, site_of, unfinished
 from agent.history import Receipt, read_history
 from agent.intent import Intent, from_store
 from agent.observe import at_once, observe
@@ -42,6 +42,7 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
+    history_of(site, terminal)
     while True:
         status = _status(site, installed(site), measure=arguments.disk)
         _tell(status, arguments, terminal)
