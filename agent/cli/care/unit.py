@@ -24,8 +24,8 @@ ConditionPathExists={journal}
 
 [Service]
 Type=oneshot
-ExecStart={command} resume --state {state}
-# What was taken back (30) is as it shall be; 31 and 50 wait for a person.
+ExecStart={command} resume --unattended --state {state}
+# What was taken back (30) is as it shall be; 21, 31 and 50 wait for a person.
 SuccessExitStatus=30
 TimeoutStartSec=infinity
 

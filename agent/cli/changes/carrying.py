@@ -44,10 +44,7 @@ def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
     PreflightError where a change was left so on purpose: only `resume` and `abort` end it. LockedError where a damaged
     receipt may be of what runs. KeyboardInterrupt, after that, where a person asked meanwhile to stop.
     """
-    course = open_course(site)
-    if course and course.left is not None:
-        change = Unfinished(course, holder="")
-        raise PreflightError(f"{change}; nothing else is changed before that has ended", change.remedy)
+    require_not_left(site)
     with stoppable() as stop:
         settle_interlude(site, terminal, stop)
         try:
@@ -59,6 +56,14 @@ def settle_before(site: Site, arguments: Namespace, terminal: Terminal) -> None:
         if stop.heard:
             raise KeyboardInterrupt
     read_history(site.folder).require_known()
+
+
+def require_not_left(site: Site) -> None:
+    """PreflightError when a change was left for a person, who has to go on with it first."""
+    course = open_course(site)
+    if course and course.left is not None:
+        change = Unfinished(course, holder="")
+        raise PreflightError(f"{change}; nothing is changed before that has ended", change.remedy)
 
 
 def settle_interlude(site: Site, terminal: Terminal, stop: Stop) -> bool:

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 
-from agent.cli.changes.carrying import settle_interlude, settle_now
+from agent.cli.changes.carrying import require_not_left, settle_interlude, settle_now
 from agent.cli.changes.stopping import stoppable
 from agent.cli.places import add_state_option
 from agent.cli.site import site_of
@@ -26,6 +26,8 @@ CODES: Mapping[Outcome, ExitCode] = {
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     site = site_of(arguments)
     with site.folder.held(), stoppable() as stop:
+        if arguments.unattended:
+            require_not_left(site)
         ended = settle_interlude(site, terminal, stop)
         receipt = settle_now(site, arguments, terminal, stop, telling="ending it")
     if receipt is None:
@@ -36,6 +38,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
 
 
 def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("--unattended", action="store_true", help="do not go on with what was left for a person")
     add_state_option(parser)
 
 

@@ -54,7 +54,11 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
 def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     undertaking = receipt.undertaking
     intent = _intent(site, receipt)
-    told, holder = _open(site)
+    change = unfinished(site)
+    if change:
+        told, holder = f"{change.course.undertaking.operation} in phase {change.course.phase}", change.holder
+    else:
+        told, holder = open_interlude(site) or ("", "")
     owner = owner_of(undertaking.source)
     with (
         hypervisors_of(undertaking.hypervisors, owner, site, site.keeper(None)) as (hypervisors, mute),
@@ -68,13 +72,6 @@ def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     if change and change.course.left is not None:
         return status_of(receipt, state, plan, disks, left=f"{told}, since {moment(change.course.left)}")
     return status_of(receipt, state, plan, disks, interrupted=told)
-
-
-def _open(site: Site) -> tuple[str, str]:
-    """What has not ended, and which process holds the site meanwhile; empty where nothing is, or none does."""
-    if change := unfinished(site):
-        return f"{change.course.undertaking.operation} in phase {change.course.phase}", change.holder
-    return open_interlude(site) or ("", "")
 
 
 def _intent(site: Site, receipt: Receipt) -> Intent | None:

@@ -33,6 +33,7 @@ def site(tmp_path: Path) -> Iterator[FakeSite]:
         ("stop", "web"),
         ("backup", "data", "--to", "data.tar"),
         ("verify", "--installed", "--repair", "--yes"),
+        ("resume", "--unattended"),
     ],
     ids=lambda words: words[0],
 )
@@ -48,6 +49,14 @@ def test_no_other_verb_goes_on_with_it(
     assert "the apply of 2 failed in phase switch and is left so since 20" in told
     assert "floto-agent resume" in told and "floto-agent abort" in told
     assert (site.folder.journal.read_bytes(), site.running()) == before
+
+
+def test_no_boot_goes_on_with_it(site: FakeSite, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+
+    assert run(site, "unit") == ExitCode.DONE
+
+    assert " resume --unattended --state " in capsys.readouterr().out
 
 
 def test_it_is_looked_at_as_ever(site: FakeSite, capsys: pytest.CaptureFixture[str]) -> None:
