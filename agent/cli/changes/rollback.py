@@ -51,16 +51,16 @@ def _target(site: Site, version: str | None) -> Receipt:
     installed(site)
     history = read_history(site.folder)
     target = history.of_version(version) if version else history.previous
+    if damaged := history.damaged_since(target):
+        raise LockedError(
+            f"a receipt is damaged that may tell of what ran or of volumes to set back: {damaged}; nothing was changed",
+            "Bring it back from a copy. If there is none, move it away: what it tells of then stays as it is.",
+        )
     if target is None:
         known = dict.fromkeys(receipt.undertaking.source.version for receipt in history.receipts if receipt.installed)
         raise MissingError(
             f"release {version} never ran on this site" if version else "no other release ran on this site before",
             f"It ran: {', '.join(known)}",
-        )
-    if damaged := history.damaged_since(target):
-        raise LockedError(
-            f"a receipt is damaged that may tell of volumes to be set back: {damaged}; nothing was changed",
-            "Bring it back from a copy. If there is none, move it away: what it tells of then stays as it is.",
         )
     if target.undertaking.source.release not in site.store:
         raise MissingError(

@@ -84,13 +84,15 @@ def test_the_bundle_of_what_runs_makes_a_new_receipt(site: FakeSite, capsys: pyt
     assert "done, runs now" in told.out and told.err == ""
 
 
+@pytest.mark.parametrize(("numbers", "words"), [([2], ["1"]), ([2], ["1.5"]), ([1, 2], [])])
 def test_nothing_goes_back_beyond_one_that_may_tell_of_backups(
-    site: FakeSite, capsys: pytest.CaptureFixture[str]
+    site: FakeSite, numbers: list[int], words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    damage(site, 2)
+    for number in numbers:
+        damage(site, number)
     before = site.running()
 
-    assert run(site, "rollback", "1", "--yes") == ExitCode.LOCKED
+    assert run(site, "rollback", *words, "--yes") == ExitCode.LOCKED
 
-    assert "may tell of volumes to be set back" in capsys.readouterr().err
+    assert "may tell of what ran or of volumes to set back" in capsys.readouterr().err
     assert site.running() == before
