@@ -6,6 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from agent.cli.places import add_state_option, state_of
+from agent.folder import Folder
 from bundle_format.errors import ExitCode
 from bundle_format.terminal import Terminal, Verb
 
@@ -20,7 +21,8 @@ Description=End what an interrupted floto-agent has left
 Documentation=man:systemd.service(5)
 After=docker.service network-online.target
 Wants=network-online.target
-ConditionPathExists={journal}
+ConditionPathExists=|{journal}
+ConditionPathExists=|{interlude}
 
 [Service]
 Type=oneshot
@@ -40,9 +42,10 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     state = state_of(arguments)
+    folder = Folder(state)
     command = Path(sys.executable if getattr(sys, "frozen", False) else sys.argv[0]).resolve()
-    quoted = {"journal": state / "journal", "command": shlex.quote(str(command)), "state": shlex.quote(str(state))}
-    terminal.say(UNIT.format(**quoted).rstrip())
+    words = {"command": shlex.quote(str(command)), "state": shlex.quote(str(state))}
+    terminal.say(UNIT.format(journal=folder.journal, interlude=folder.interlude, **words).rstrip())
     return ExitCode.DONE
 
 

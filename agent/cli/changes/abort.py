@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from agent.applying.journal import Course
 from agent.applying.settle import way_of
-from agent.cli.changes.carrying import settle_now
+from agent.cli.changes.carrying import settle_interlude, settle_now
 from agent.cli.changes.stopping import stoppable
 from agent.cli.places import add_state_option
 from agent.cli.site import open_course, site_of
@@ -37,7 +37,9 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     with site.folder.held():
         course = open_course(site)
         if course is None:
-            terminal.say("nothing was interrupted")
+            with stoppable() as stop:
+                if not settle_interlude(site, terminal, stop):
+                    terminal.say("nothing was interrupted")
             return ExitCode.DONE
         source = course.undertaking.source
         if way_of(course, back=True) == "finish":
