@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from bundle_format.digest import Digest
 from bundle_format.release.fields import (
     Address,
+    Command,
     Engine,
     Hostname,
     Inside,
@@ -35,7 +36,7 @@ class Container(Value):
     name: str
     host: str
     image: str = ""
-    command: tuple[Open, ...] | None = None
+    command: Command | None = None
     entrypoint: tuple[Open, ...] | None = None
     env: dict[VariableName, Text] = Field(default_factory=dict)
     ports: tuple[Port, ...] = ()
@@ -164,9 +165,9 @@ class HostStep(Value):
 
     name: str
     host: str
-    run: Annotated[tuple[Open, ...], Field(min_length=1)]
-    unless: Annotated[tuple[Open, ...], Field(min_length=1)]
-    undo: tuple[Open, ...] | None = None
+    run: Command
+    unless: Command
+    undo: Command | None = None
     after: tuple[str, ...] = ()
     deadline: Seconds = 600
 

@@ -98,6 +98,12 @@ def _open_text(value: object) -> object:
     return _text(value)
 
 
+def _words(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not words:
+        raise ValueError("must have at least one word")
+    return words
+
+
 def _absolute(path: str) -> str:
     if not path.startswith("/") or ".." in path.split("/"):
         raise ValueError("must be an absolute path without '..'")
@@ -171,6 +177,9 @@ Text = Annotated[str | Sealed, BeforeValidator(_text)]
 
 Open = Annotated[str, BeforeValidator(_open_text)]
 """Text that anybody may read; a Sealed one is refused."""
+
+Command = Annotated[tuple[Open, ...], AfterValidator(_words)]
+"""A program with its arguments, or arguments alone; no engine can run an empty one."""
 
 Inside = Annotated[Open, AfterValidator(_absolute)]
 """A path inside a container."""

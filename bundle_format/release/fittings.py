@@ -5,7 +5,7 @@ Sizes are bytes, times are seconds.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from bundle_format.release.fields import Address, Inside, Mode, OnHost, Open, PortNumber, Seconds
 from bundle_format.release.value import Value
@@ -70,10 +70,16 @@ class MemoryMount(Value):
 Mount = Annotated[VolumeMount | HostMount | MemoryMount, Field(discriminator="kind")]
 
 
+def _test(words: tuple[str, ...]) -> tuple[str, ...]:
+    if len(words) < 2:
+        raise ValueError("must have at least one word")
+    return words
+
+
 class Healthcheck(Value):
     """How the engine asks a container whether it works; `test` as docker takes it (CMD or CMD-SHELL first)."""
 
-    test: tuple[Open, ...]
+    test: Annotated[tuple[Open, ...], AfterValidator(_test)]
     interval: Seconds = 10
     timeout: Seconds = 5
     retries: int = 3

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from bundle_format.digest import Digest, digest_of
 from bundle_format.release.fields import (
+    Command,
     Hostname,
     Inside,
     LabelName,
@@ -90,7 +91,7 @@ class Service(Value):
     update: Rolling = Rolling()
     restart: Restarting = Restarting()
     registry: str | None = None
-    command: tuple[Open, ...] | None = None
+    command: Command | None = None
     entrypoint: tuple[Open, ...] | None = None
     env: dict[VariableName, Text] = Field(default_factory=dict)
     ports: tuple[Published, ...] = ()

@@ -28,7 +28,10 @@ def healthcheck(value: Any, spot: Spot) -> Any:
         spot.wrong(f"must be cmd(), shell() or http(), not {told(value)}")
         return None
     fields = record_of(value["_word"], _WORDS[value["_word"]])(value, spot)
-    return {"test": _test(fields, spot)} | {field: fields[field] for field in _TIMES if field in fields}
+    test = _test(fields, spot)
+    if test is None:
+        return None
+    return {"test": test} | {field: fields[field] for field in _TIMES if field in fields}
 
 
 def _test(fields: Mapping[str, Any], spot: Spot) -> Any:
@@ -40,14 +43,15 @@ def _test(fields: Mapping[str, Any], spot: Spot) -> Any:
         case {"line": line}:
             return ["CMD-SHELL", line]
         case {"port": port}:
-            return ["CMD-SHELL", _request(port, fields.get("path", "/"), spot)]
-    return []
+            return _request(port, fields.get("path", "/"), spot)
+    return None
 
 
 def _request(port: Any, path: Any, spot: Spot) -> Any:
     # No image has to have either program, and many have one. The quotes cannot be broken out of: a path has none.
     if not isinstance(path, str) or not _PATH.fullmatch(path):
         spot.at("path").wrong("must be a path such as /health, without blanks and quotes")
-        return ""
+        return None
     address = ["'http://127.0.0.1:", port, f"{path}'"]
-    return {"$text": ["curl -fsS -o /dev/null ", *address, " 2>/dev/null || wget -q -O /dev/null ", *address]}
+    line = ["curl -fsS -o /dev/null ", *address, " 2>/dev/null || wget -q -O /dev/null ", *address]
+    return ["CMD-SHELL", {"$text": line}]

@@ -57,6 +57,8 @@ def test_threat_20_a_file_lies_at_an_absolute_path_without_dots(path: str) -> No
         ({"mounts": ({"kind": "host", "source": "data", "path": "/data"},)}, "absolute path of the host"),
         ({"mounts": ({"kind": "host", "source": "/srv/../etc", "path": "/data"},)}, "absolute path of the host"),
         ({"env": {"A": "b\0"}}, "NUL"),
+        ({"command": ()}, "at least one word"),
+        ({"healthcheck": {"test": ("CMD",)}}, "at least one word"),
     ],
 )
 def test_what_an_engine_or_an_owner_would_misread_is_refused(field: dict[str, object], fault: str) -> None:
