@@ -97,7 +97,7 @@ class _Gathering:
         """An image of a registry, once all its layers are there."""
         store, remote = self.surroundings.store, self.resolution.remote[wanted.name, wanted.platform]
         source = {"kind": "pull", "reference": str(remote.reference), "manifest": remote.manifest}
-        image = image_of(store, store.read_bytes(remote.config), wanted.name, source)
+        image = image_of(store, store.read_bytes(remote.config), remote.reference.repository, source)
         self.gathered.remote[wanted.name, wanted.platform] = image
 
     def _images(self, recipes: Mapping[str, ImageRecipe]) -> None:

@@ -15,12 +15,16 @@ REGISTRY: Final = re.compile(r"(https?://)?[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 OWN_LABELS: Final = "floto."
 """How the labels begin by which an agent knows again what it made."""
 
+IMAGE_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+"""What may follow the colon of an image's name (distribution specification 1.1, Pulling manifests)."""
+
 _HOST_PATH = re.compile(r"/|[A-Za-z]:[/\\]|\\\\")
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[^=\x00-\x20\x7f]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
 _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:-]{0,254}")
+_REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*")
+_TAG = re.compile(rf"{_REPOSITORY.pattern}(/{_REPOSITORY.pattern})*(:{IMAGE_TAG.pattern})?")
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 
 
@@ -54,6 +58,12 @@ def _name(text: str) -> str:
     return text
 
 
+def _repository(text: str) -> str:
+    if not _REPOSITORY.fullmatch(text.lower()):
+        raise ValueError("images are named after it, so each '.', '_' and '-' in it stands between letters or digits")
+    return text
+
+
 def _parameter_name(text: str) -> str:
     if not _PARAMETER_NAME.fullmatch(text):
         raise ValueError("a parameter's name has up to 64 of a-z, 0-9 and '_', and begins with a letter")
@@ -68,7 +78,7 @@ def _file_name(name: str) -> str:
 
 def _tag(text: str) -> str:
     if not _TAG.fullmatch(text):
-        raise ValueError("an image's name has letters, digits, '_', '.', '/', ':' and '-'")
+        raise ValueError("must be an image's name as engines take it, such as shop/web:1.0")
     return text
 
 
@@ -212,6 +222,9 @@ Mode = Annotated[int, Field(ge=0, le=0o7777)]
 
 Name = Annotated[str, AfterValidator(_name)]
 """What docker takes as a name, and what a terminal and a file system bear (THREATS 20, 36)."""
+
+Repository = Annotated[Name, AfterValidator(_repository)]
+"""A name of which, in lower case, that of an image can be made."""
 
 FileName = Annotated[str, AfterValidator(_file_name)]
 """How a release calls a file or an artifact: it is shown to people, and never opened by this name."""

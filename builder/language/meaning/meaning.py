@@ -20,7 +20,7 @@ from builder.language.meaning.trial import try_variant
 from builder.language.text.loading import ENTRY
 from builder.language.text.source import Sources
 from builder.project import Project
-from bundle_format.release.fields import Name, ParameterName
+from bundle_format.release.fields import Name, ParameterName, Repository
 from bundle_format.release.model import Choice, Parameter, Rule, Scalar
 from bundle_format.release.value import Fault, Value, faults_of
 
@@ -32,7 +32,8 @@ _HANDLES: Final = ("file", "folder", "check")
 
 _NAMES: Final[Mapping[str, TypeAdapter[Any]]] = {
     **dict.fromkeys(("param", "choice"), TypeAdapter(ParameterName)),
-    **dict.fromkeys(("project", "image", "machine_image", "host", "data_disk", "network", "volume"), TypeAdapter(Name)),
+    **dict.fromkeys(("project", "image"), TypeAdapter(Repository)),
+    **dict.fromkeys(("machine_image", "host", "data_disk", "network", "volume"), TypeAdapter(Name)),
     **dict.fromkeys(("template", "document", "container", "task", "service", "host_step"), TypeAdapter(Name)),
 }
 _TREES: Final[Mapping[str, Callable[[Call, Spot], dict[str, Any]]]] = {
@@ -139,10 +140,25 @@ def _read_recipes(meaning: Meaning, context: Context) -> None:
     }
     artifacts = {call.name: read_artifact(call, spot) for call, spot in _said("artifact", context)}
     machine_images = {call.name: read_machine_image(call, spot) for call, spot in _said("machine_image", context)}
+    _judge_tags(images, context)
     meaning.recipes = {
         kind: {name: recipe for name, recipe in recipes.items() if recipe is not None}
         for kind, recipes in (("image", images), ("artifact", artifacts), ("machine_image", machine_images))
     }
+
+
+def _judge_tags(images: Mapping[str, Any], context: Context) -> None:
+    """Names that differ in case alone would be one name on site, where images have theirs in lower case."""
+    bearers: dict[str, Call] = {}
+    for name, recipe in images.items():
+        if recipe is not None:
+            call = context.said["image", name]
+            first = bearers.setdefault(recipe.tag, call)
+            if first is not call:
+                Spot(call, context).at("name").fault(
+                    f"{call.told} is declared twice: on site it is {recipe.tag}, as {first.name!r} is",
+                    f"first declared at {first.whereabouts}",
+                )
 
 
 def _read_trees(context: Context) -> dict[str, dict[str, Any]]:

@@ -58,8 +58,11 @@ class Full:
         self.engine = opened.enter_context(PrivateEngine())
         self.registry = opened.enter_context(PrivateRegistry("token"))
         layer = images.busybox_layer()
-        for name in ("base", "front", "tools"):
-            self.registry.push(f"team/{name}:1", [layer, images.layer({f"etc/{name}": name.encode()})])
+        pushed = {
+            name: self.registry.push(f"team/{name}:1", [layer, images.layer({f"etc/{name}": name.encode()})])
+            for name in ("base", "front", "tools")
+        }
+        self.pinned = f"{self.registry.host}/team/tools@{pushed['tools']}"
         self.maven = opened.enter_context(FaultyServer(self._served, credentials=CREDENTIALS))
         self.repository = home / "maven"
         self.deploy("com/acme/app/1.0/app-1.0.jar", b"app")
@@ -102,7 +105,7 @@ class Full:
             "project/motd": "hello\n",
             "project/made/make": "mkdir -p out && echo made > out/made.jar\n",
             "project/built/Dockerfile": "ARG BASE\nFROM $BASE\nCOPY app.jar /\nRUN echo built > /from-dockerfile\n",
-            "project/own/Dockerfile": f"FROM {self.registry.host}/team/tools:1\nRUN echo own > /own\n",
+            "project/own/Dockerfile": f"FROM {self.pinned}\nRUN echo own > /own\n",
             "project/sources.toml": f'[[maven.repositories]]\nid = "ours"\nurl = "{self.maven.url}"\n',
             ".m2/settings.xml": "<settings><servers><server><id>ours</id><username>ann</username>"
             "<password>${env.MAVEN_PASSWORD}</password></server></servers></settings>",

@@ -29,6 +29,7 @@ from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
 from builder.project import Project, check_path
 from bundle_format.errors import DefinitionError
+from bundle_format.release.fields import IMAGE_TAG
 from bundle_format.release.value import Value
 
 _COORDINATES = re.compile(r"([^:\s]+):([^:\s]+):([^:\s]+)")
@@ -89,6 +90,13 @@ def _disk(value: Any, spot: Spot) -> Content | None:
     return ArtifactFile(name=name) if name else None
 
 
+def _tag(value: Any, spot: Spot) -> str | None:
+    tag = text(value, spot)
+    if tag is not None and not IMAGE_TAG.fullmatch(tag.replace("+", "_")):
+        spot.wrong("must have up to 128 letters, digits, '_', '.', '+' and '-', and begin with a letter, digit or '_'")
+    return tag
+
+
 def _open(*names: str, **renamed: str) -> Readers:
     return {name: (renamed.get(name, name), open_value) for name in (*names, *renamed)}
 
@@ -143,18 +151,18 @@ _MACHINE_IMAGE: Final[Mapping[str, Way]] = {
 
 
 def read_image(call: Call, spot: Spot, product: str, version: str) -> Value | None:
-    """`image()` as its recipe; its tag on site is `PRODUCT/NAME:TAG`."""
+    """`image()` as its recipe; its tag on site is `PRODUCT/NAME:TAG`, in which no engine takes a `+`."""
     bound = bind(words()["image"], call.given, call.named, spot)
     if not bound.keys() & {"pull", "engine", "build", "base", "files"}:
         spot.fault("image() lacks 'pull', 'engine' or 'build', or 'base' and 'files' to assemble it")
         return None
-    tag = text(bound.get("tag", version), spot.at("tag"))
+    tag = _tag(bound["tag"], spot.at("tag")) if "tag" in bound else version
     bases = {
         name: base["name"]
         for name, base in (bound["args"].items() if isinstance(bound.get("args"), dict) else ())
         if is_result(base, "image")
     }
-    fixed = {"tag": f"{product}/{call.name}:{tag}".lower()} | ({"bases": bases} if bases else {})
+    fixed = {"tag": f"{product}/{call.name}:{tag}".lower().replace("+", "_")} | ({"bases": bases} if bases else {})
     return read_way("image", _IMAGE, bound, spot, fixed)
 
 

@@ -18,6 +18,8 @@ from builder.language.evaluation import (
     ProjectFolder,
     Pull,
 )
+from builder.project import Project
+from builder.rehearsal.draft import draft
 from bundle_format.release.deployment import Host
 from tests.definitions import evaluated, write_project
 
@@ -303,6 +305,16 @@ machine_image("vm3", disk = file("d.img"))
         "vm2": Disk(content=ArtifactFile(name="disk")),
         "vm3": Disk(content=ProjectFile(path="d.img")),
     }
+
+
+@pytest.mark.parametrize(("version", "tag", "known_as"), [("1.0+b2", "", "1.0_b2"), ("1", "8+2", "8_2")])
+def test_a_tag_has_no_plus_which_engines_do_not_take(version, tag, known_as, tmp_path):
+    given = f', tag = "{tag}"' if tag else ""
+
+    found = evaluated(tmp_path, f'project("shop", version = "{version}")\nimage("web", pull = "web:1"{given})\n')
+
+    assert found.images["web"].tag == f"shop/web:{known_as}"
+    assert draft(found, Project(tmp_path)).release.version == version
 
 
 def test_artifacts_as_recipes(tmp_path):

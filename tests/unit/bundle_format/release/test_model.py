@@ -36,6 +36,14 @@ def test_threat_20_a_files_name_is_no_way_out_of_a_folder(name: str) -> None:
             release_from_json(canonical(RELEASE.model_dump(mode="json") | table))
 
 
+@pytest.mark.parametrize("tag", ["shop/web:1+2", "Shop/web:1", "shop/a..b:1", "shop/a-:1", "shop/web:"])
+def test_an_image_has_a_name_that_engines_take(tag: str) -> None:
+    digest = digest_of(b"")
+    image = {"tag": tag, "config": digest, "manifest": digest, "layers": [], "size": 0}
+    with pytest.raises(ValidationError, match="as engines take it"):
+        release_from_json(canonical(RELEASE.model_dump(mode="json") | {"images": {"web": image}}))
+
+
 def test_all_faults_are_told_together() -> None:
     tree = RELEASE.model_dump(mode="json") | {"product": "a/b", "version": "", "surprise": 1}
     with pytest.raises(ValidationError) as refused:
