@@ -60,7 +60,7 @@ def _placed(path: str, value: Any, spot: Spot) -> Placed | None:
         how = {"unpack": True, "strip": bound.get("strip", 0)}
     else:
         content = _content(value, spot)
-        how = owner(value, spot)
+        how = owner(value, spot) if content else {}
     return judge(Placed, {"path": path, "content": content, **how}, spot, {}) if content else None
 
 
