@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from bundle_format.release.fields import Open
+from bundle_format.release.fields import Mode, Open, Owner
 from bundle_format.release.model import Choice, DigestText, Parameter, Rule, Variant
 from bundle_format.release.value import Value
 
@@ -78,9 +78,9 @@ class Placed(Value):
 
     path: str
     content: Content
-    mode: int = 0o644
-    uid: int = 0
-    gid: int = 0
+    mode: Mode = 0o644
+    uid: Owner = 0
+    gid: Owner = 0
     unpack: bool = False
     strip: int = 0
 

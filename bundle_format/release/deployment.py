@@ -17,6 +17,7 @@ from bundle_format.release.fields import (
     LabelName,
     Mode,
     Open,
+    Owner,
     Registry,
     Seconds,
     Subnet,
@@ -109,8 +110,8 @@ class Volume(Value):
     """A named volume; its data outlives every container and is never removed but by `purge`."""
 
     name: str
-    uid: int | None = None
-    gid: int | None = None
+    uid: Owner | None = None
+    gid: Owner | None = None
     mode: Mode | None = None
     size: int | None = None
 

@@ -18,6 +18,9 @@ OWN_LABELS: Final = "floto."
 IMAGE_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 """What may follow the colon of an image's name (distribution specification 1.1, Pulling manifests)."""
 
+MOST_OWNER: Final = 2**32 - 2
+"""The highest number of a user or group: the one above means "leave as it is" to Linux."""
+
 _HOST_PATH = re.compile(r"/|[A-Za-z]:[/\\]|\\\\")
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[^=\x00-\x20\x7f]+")
@@ -219,6 +222,9 @@ Registry = Annotated[str, AfterValidator(_registry)]
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[int, Field(ge=0)]
 Mode = Annotated[int, Field(ge=0, le=0o7777)]
+
+Owner = Annotated[int, Field(ge=0, le=MOST_OWNER)]
+"""The number of a user or of a group."""
 
 Name = Annotated[str, AfterValidator(_name)]
 """What docker takes as a name, and what a terminal and a file system bear (THREATS 20, 36)."""

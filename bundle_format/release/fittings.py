@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from bundle_format.release.fields import Address, Inside, Mode, OnHost, Open, PortNumber, Seconds
+from bundle_format.release.fields import Address, Inside, Mode, OnHost, Open, Owner, PortNumber, Seconds
 from bundle_format.release.value import Value
 
 
@@ -19,8 +19,8 @@ class RenderedFile(Value):
     digest: str
     sealed: bool = False
     mode: Mode = 0o644
-    uid: int = 0
-    gid: int = 0
+    uid: Owner = 0
+    gid: Owner = 0
 
 
 class Port(Value):

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from bundle_format.release.fields import Inside, Mode, Name
+from bundle_format.release.fields import Inside, Mode, Name, Owner
 from bundle_format.release.value import Value
 
 
@@ -15,8 +15,8 @@ class Placement(Value):
     file: str | None = None
     path: Inside
     mode: Mode = 0o644
-    uid: int = 0
-    gid: int = 0
+    uid: Owner = 0
+    gid: Owner = 0
 
     @model_validator(mode="after")
     def _one_source(self) -> "Placement":

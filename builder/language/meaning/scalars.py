@@ -10,6 +10,7 @@ from builder.language.meaning.binding import Reader, Readers, bound_record, read
 from builder.language.meaning.spot import Spot
 from builder.language.tokens import RECORD, text_tree
 from bundle_format.canonical import MAX_INT
+from bundle_format.release.fields import MOST_OWNER
 from bundle_format.site.parameters import size_of
 
 MAX_NESTING: Final = 32
@@ -116,6 +117,19 @@ def permissions_of(value: Any) -> int | None:
     if isinstance(value, str) and re.fullmatch(r"(0o?)?[0-7]{3,4}", value):
         return int(value.removeprefix("0o"), 8)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 0o7777 else None
+
+
+def owner_number(value: Any, spot: Spot) -> int | None:
+    """The number of a user or group, known while building."""
+    number = owner_number_of(value)
+    if number is None:
+        spot.wrong(f"must be the number of a user or group, from 0 to {MOST_OWNER}, not {told(value)}")
+    return number
+
+
+def owner_number_of(value: Any) -> int | None:
+    """The number of a user or group that a value is, None if it is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_OWNER else None
 
 
 def cpu_millis(value: Any, spot: Spot) -> int | None:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, read_fields
-from builder.language.meaning.scalars import facts, mode, plain, text, told
+from builder.language.meaning.scalars import facts, mode, owner_number, text, told
 from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
 from bundle_format.errors import DefinitionError
@@ -14,8 +14,8 @@ _TEXT: Final[Readers] = {
     "src": ("file", text),
     "vars": ("vars", facts),
     "mode": ("mode", mode),
-    "uid": ("uid", plain),
-    "gid": ("gid", plain),
+    "uid": ("uid", owner_number),
+    "gid": ("gid", owner_number),
 }
 
 

@@ -6,12 +6,27 @@ from typing import Any
 from builder.language.evaluation import ArtifactFile, BuildText, Content, Placed, ProjectFile, ProjectFolder
 from builder.language.hearing import Call
 from builder.language.meaning.binding import Readers, bind, bound_record, judge, read_fields
-from builder.language.meaning.scalars import is_result, items, mode, open_value, permissions_of, plain, text, told
+from builder.language.meaning.scalars import (
+    is_result,
+    items,
+    mode,
+    open_value,
+    owner_number,
+    owner_number_of,
+    permissions_of,
+    text,
+    told,
+)
 from builder.language.meaning.spot import Spot
 from builder.language.prelude.words import words
 from bundle_format.errors import DefinitionError
 
-_OWNED: Readers = {"path": ("path", text), "mode": ("mode", mode), "uid": ("uid", plain), "gid": ("gid", plain)}
+_OWNED: Readers = {
+    "path": ("path", text),
+    "mode": ("mode", mode),
+    "uid": ("uid", owner_number),
+    "gid": ("gid", owner_number),
+}
 
 
 def read_file(call: Call, spot: Spot) -> None:
@@ -31,10 +46,10 @@ def owner(value: Mapping[str, Any], spot: Spot) -> dict[str, Any]:
     given = spot.context.said["template", value["name"]].named if is_result(value, "template") else value
     read = {
         "mode": permissions_of(given.get("mode")),
-        "uid": given.get("uid"),
-        "gid": given.get("gid"),
+        "uid": owner_number_of(given.get("uid")),
+        "gid": owner_number_of(given.get("gid")),
     }
-    return {name: number for name, number in read.items() if isinstance(number, int)}
+    return {name: number for name, number in read.items() if number is not None}
 
 
 def members(folder: str, spot: Spot) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from bundle_format.release.deployment import Container
+from bundle_format.release.deployment import Container, Volume
 from bundle_format.release.fields import Sealed
 from bundle_format.release.fittings import HostMount, RenderedFile
 from bundle_format.release.trees import Placement
@@ -38,6 +38,18 @@ def test_a_placement_names_one_source() -> None:
     for both_or_none in ({}, {"template": "aa", "file": "bb"}):
         with pytest.raises(ValidationError, match="must name a template or a file"):
             Placement.model_validate({"path": "/etc/a", **both_or_none})
+
+
+@pytest.mark.parametrize("number", [-1, 2**32 - 1])
+def test_what_has_an_owner_has_one_that_linux_knows(number: int) -> None:
+    file = {"path": "/etc/a", "content": b"", "digest": ""}
+    for read in (
+        lambda: Volume.model_validate({"name": "rows", "uid": number}),
+        lambda: Placement.model_validate({"path": "/etc/a", "file": "aa", "gid": number}),
+        lambda: RenderedFile.model_validate({**file, "uid": number}),
+    ):
+        with pytest.raises(ValidationError, match=r"equal to (0|4294967294)\b"):
+            read()
 
 
 @pytest.mark.parametrize("path", ["etc/a", "/etc/../a", ""])
