@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from bundle_format.release.fields import Mode, Open, Owner
+from bundle_format.release.fields import Mode, Open, Owner, User
 from bundle_format.release.model import Choice, DigestText, Parameter, Rule, Variant
 from bundle_format.release.value import Value
 
@@ -136,7 +136,7 @@ class Assemble(Value):
     labels: dict[str, Open] = Field(default_factory=dict)
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
-    user: Open | None = None
+    user: User | None = None
     workdir: str | None = None
     expose: tuple[Exposed, ...] = ()
     platform: Platform = "linux/amd64"

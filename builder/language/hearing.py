@@ -34,6 +34,11 @@ class Call:
         return f"{self.word} {self.name!r}" if self.name else f"{self.word}()"
 
     @property
+    def first(self) -> Any:
+        """Its first argument, which is its name where it has one."""
+        return _first(self.word, self.given, self.named)
+
+    @property
     def whereabouts(self) -> str:
         """How notes name its place."""
         return f"{self.place.path}:{self.place.line}:{self.place.column}"
@@ -66,7 +71,7 @@ class Hearing:
     def call(self, text: str) -> Call:
         """The word that `text` tells of: the JSON of its name, what it was given, and Starlark's call stack."""
         word, given, named, stack = _DECODER.decode(text)
-        first = given[0] if given else named.get(words()[word].positional[0])
+        first = _first(word, given, named)
         name = first if isinstance(first, str) else ""
         return Call(word, name, self._place(stack, word, name), given, named, text)
 
@@ -83,6 +88,10 @@ class Hearing:
             column = 1 if call is None else source.span(call).column
             self._places[key] = Place(path=inner.path, line=inner.line, column=column, callers=callers(outer))
         return self._places[key]
+
+
+def _first(word: str, given: Sequence[Any], named: Mapping[str, Any]) -> Any:
+    return given[0] if given else named.get(words()[word].positional[0])
 
 
 def frames(stack: str) -> list[Frame]:

@@ -11,20 +11,26 @@ from bundle_format.digest import Digest
 from bundle_format.release.fields import (
     Address,
     Command,
+    Device,
     Engine,
+    FurtherAddress,
     Hostname,
     Inside,
     LabelName,
     Mode,
     Open,
     Owner,
+    Positive,
     Registry,
     Seconds,
     Subnet,
+    SysctlName,
     Text,
+    User,
     VariableName,
 )
 from bundle_format.release.fittings import Attachment, Healthcheck, Log, Mount, Port, RenderedFile, Ulimit
+from bundle_format.release.linux import Capability, Signal
 from bundle_format.release.machine import DataDisk, Machine
 from bundle_format.release.model import Image, MachineImage, Scalar
 from bundle_format.release.service import Service
@@ -45,26 +51,26 @@ class Container(Value):
     networks: tuple[Attachment, ...] = ()
     mounts: tuple[Mount, ...] = ()
     files: tuple[RenderedFile, ...] = ()
-    user: Open | None = None
+    user: User | None = None
     workdir: Inside | None = None
     hostname: Hostname | None = None
-    extra_hosts: dict[str, Open] = Field(default_factory=dict)
+    extra_hosts: dict[str, FurtherAddress] = Field(default_factory=dict)
     dns: tuple[Address, ...] = ()
-    devices: tuple[Open, ...] = ()
-    cap_add: tuple[str, ...] = ()
-    cap_drop: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+    cap_add: tuple[Capability, ...] = ()
+    cap_drop: tuple[Capability, ...] = ()
     privileged: bool = False
     read_only: bool = False
     ulimits: tuple[Ulimit, ...] = ()
-    sysctls: dict[str, Open] = Field(default_factory=dict)
-    shm_size: int | None = None
+    sysctls: dict[SysctlName, Open] = Field(default_factory=dict)
+    shm_size: Positive | None = None
     cpu_millis: Annotated[int, Field(ge=10)] | None = None
     memory: Annotated[int, Field(ge=6 << 20)] | None = None
     restart: Literal["no", "on-failure", "always", "unless-stopped"] = "unless-stopped"
-    stop_signal: str | None = None
+    stop_signal: Signal | None = None
     stop_grace: Seconds = 10
     healthcheck: Healthcheck | None = None
-    health_deadline: Seconds = 120
+    health_deadline: Positive = 120
     log: Log = Log()
     init: bool = False
     after: tuple[str, ...] = ()
@@ -93,7 +99,7 @@ class OneOff(Value):
     schedule: Schedule = Schedule()
     reversible: bool = True
     backup: tuple[str, ...] = ()
-    deadline: Seconds = 600
+    deadline: Positive = 600
 
 
 class Network(Value):
@@ -113,7 +119,7 @@ class Volume(Value):
     uid: Owner | None = None
     gid: Owner | None = None
     mode: Mode | None = None
-    size: int | None = None
+    size: Positive | None = None
 
 
 class Access(Value):
@@ -170,7 +176,7 @@ class HostStep(Value):
     unless: Command
     undo: Command | None = None
     after: tuple[str, ...] = ()
-    deadline: Seconds = 600
+    deadline: Positive = 600
 
 
 class Document(Value):

@@ -22,7 +22,10 @@ MOST_OWNER: Final = 2**32 - 2
 """The highest number of a user or group: the one above means "leave as it is" to Linux."""
 
 _HOST_PATH = re.compile(r"/|[A-Za-z]:[/\\]|\\\\")
+_DEVICE = re.compile(r"/[^:]+(:(/[^:]+)?(:[rwm]{1,3})?)?")
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
+_SYSCTL = re.compile(r"[A-Za-z0-9_-]+([./][A-Za-z0-9_-]+)+")
+_USER = re.compile(r"[^\s:-][^\s:]*(:[^\s:-][^\s:]*)?")
 _VARIABLE = re.compile(r"[^=\x00-\x20\x7f]+")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
 _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -123,6 +126,17 @@ def _absolute(path: str) -> str:
     return path
 
 
+def plain_path(path: str) -> str:
+    """An absolute path without what says nothing in it, such as a slash at its end."""
+    return "/" + "/".join(step for step in path.split("/") if step not in ("", "."))
+
+
+def _mount_point(path: str) -> str:
+    if plain_path(path) == "/":
+        raise ValueError("nothing can lie at the root itself: name a path below it")
+    return path
+
+
 def _on_host(path: str) -> str:
     if not _HOST_PATH.match(path) or ".." in re.split(r"[/\\]", path):
         raise ValueError("must be an absolute path of the host without '..'")
@@ -135,8 +149,28 @@ def _hostname(text: str) -> str:
     return text
 
 
+def _device(text: str) -> str:
+    if not _DEVICE.fullmatch(text):
+        raise ValueError("must be a device of the host such as /dev/ttyS0 or /dev/sda:/dev/xvda:r")
+    return text
+
+
+def _user(text: str) -> str:
+    if not _USER.fullmatch(text):
+        raise ValueError("must be a user's name or number, alone or with a group's, such as app:app")
+    return text
+
+
+def _sysctl(name: str) -> str:
+    if not _SYSCTL.fullmatch(name):
+        raise ValueError("must be a kernel setting such as net.core.somaxconn")
+    return name
+
+
 def _label(name: str) -> str:
-    if not name or name.startswith(OWN_LABELS):
+    if not name:
+        raise ValueError("a label has a name")
+    if name.startswith(OWN_LABELS):
         raise ValueError(f"labels that begin with {OWN_LABELS!r} are the agent's own")
     return name
 
@@ -152,6 +186,15 @@ def _address(text: str) -> str:
         ipaddress.ip_address(text)
     except ValueError:
         raise ValueError("must be an IPv4 or IPv6 address") from None
+    return text
+
+
+def _further_address(text: str) -> str:
+    if text != "host-gateway":
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            raise ValueError("must be an IPv4 or IPv6 address, or host-gateway") from None
     return text
 
 
@@ -197,15 +240,24 @@ Command = Annotated[tuple[Open, ...], AfterValidator(_words)]
 Inside = Annotated[Open, AfterValidator(_absolute)]
 """A path inside a container."""
 
+MountPoint = Annotated[Inside, AfterValidator(_mount_point)]
+"""Where something lies inside a container or a machine."""
+
 OnHost = Annotated[Open, AfterValidator(_on_host)]
 """A path of a host, POSIX or Windows."""
 
 Hostname = Annotated[Open, AfterValidator(_hostname)]
+Device = Annotated[Open, AfterValidator(_device)]
+User = Annotated[Open, AfterValidator(_user)]
+SysctlName = Annotated[str, AfterValidator(_sysctl)]
 LabelName = Annotated[str, AfterValidator(_label)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 
 Address = Annotated[Open, AfterValidator(_address)]
 """An IPv4 or IPv6 address."""
+
+FurtherAddress = Annotated[Open, AfterValidator(_further_address)]
+"""An address for `/etc/hosts`; `host-gateway` is that of the host itself, which its engine knows."""
 
 Subnet = Annotated[Open, AfterValidator(_subnet)]
 """A network as address/length, with no host bits set."""
@@ -221,6 +273,10 @@ Registry = Annotated[str, AfterValidator(_registry)]
 
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[int, Field(ge=0)]
+
+Positive = Annotated[int, Field(ge=1)]
+"""A time, a size or a number of which there is at least one: engines take 0 for "not given"."""
+
 Mode = Annotated[int, Field(ge=0, le=0o7777)]
 
 Owner = Annotated[int, Field(ge=0, le=MOST_OWNER)]

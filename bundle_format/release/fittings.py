@@ -5,16 +5,17 @@ Sizes are bytes, times are seconds.
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
-from bundle_format.release.fields import Address, Inside, Mode, OnHost, Open, Owner, PortNumber, Seconds
+from bundle_format.release.fields import Address, Mode, MountPoint, OnHost, Open, Owner, PortNumber, Positive, Seconds
+from bundle_format.release.linux import Limit
 from bundle_format.release.value import Value
 
 
 class RenderedFile(Value):
     """A file as it shall lie inside a container; `digest` is a fingerprint where the content holds a secret."""
 
-    path: Inside
+    path: MountPoint
     content: bytes = Field(repr=False)
     digest: str
     sealed: bool = False
@@ -45,7 +46,7 @@ class VolumeMount(Value):
 
     kind: Literal["volume"] = "volume"
     volume: str
-    path: Inside
+    path: MountPoint
     read_only: bool = False
 
 
@@ -54,7 +55,7 @@ class HostMount(Value):
 
     kind: Literal["host"] = "host"
     source: OnHost
-    path: Inside
+    path: MountPoint
     read_only: bool = False
 
 
@@ -62,8 +63,8 @@ class MemoryMount(Value):
     """A file system in memory."""
 
     kind: Literal["tmpfs"] = "tmpfs"
-    path: Inside
-    size: int | None = None
+    path: MountPoint
+    size: Positive | None = None
     mode: Mode = 0o1777
 
 
@@ -80,23 +81,29 @@ class Healthcheck(Value):
     """How the engine asks a container whether it works; `test` as docker takes it (CMD or CMD-SHELL first)."""
 
     test: Annotated[tuple[Open, ...], AfterValidator(_test)]
-    interval: Seconds = 10
-    timeout: Seconds = 5
-    retries: int = 3
+    interval: Positive = 10
+    timeout: Positive = 5
+    retries: Positive = 3
     start_period: Seconds = 0
 
 
 class Ulimit(Value):
-    """A resource limit of a container's processes."""
+    """A resource limit of a container's processes; -1 is without limit."""
 
-    name: str
-    soft: int
-    hard: int
+    name: Limit
+    soft: Annotated[int, Field(ge=-1)]
+    hard: Annotated[int, Field(ge=-1)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Ulimit":
+        if self.hard != -1 and not 0 <= self.soft <= self.hard:
+            raise ValueError("its soft limit is above its hard one")
+        return self
 
 
 class Log(Value):
     """A container's log, always rotated."""
 
     driver: Literal["local", "json-file"] = "json-file"
-    max_size: int = 10 << 20
-    max_files: int = 5
+    max_size: Positive = 10 << 20
+    max_files: Positive = 5

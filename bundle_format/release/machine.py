@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bundle_format.release.fields import Address, Inside, Interface, Name, Open, Text
+from bundle_format.release.fields import Address, Interface, MountPoint, Name, Open, Positive, Text
 from bundle_format.release.value import Value
 
 
@@ -12,8 +12,8 @@ class DataDisk(Value):
     """A disk of a machine whose data outlive the machine; only `purge` removes it."""
 
     name: str
-    size: int
-    mount: Inside
+    size: Positive
+    mount: MountPoint
     filesystem: Literal["ext4", "xfs"] = "ext4"
 
 
@@ -29,7 +29,7 @@ class Machine(Value):
     """What a machine consists of; `image` and `disks` are names of the release."""
 
     image: str
-    cpus: Annotated[int, Field(ge=1)] = 2
+    cpus: Positive = 2
     memory: Annotated[int, Field(ge=1 << 20)] = 4 << 30
     nics: tuple[Nic, ...]
     disks: tuple[str, ...] = ()

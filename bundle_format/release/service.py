@@ -16,11 +16,14 @@ from bundle_format.release.fields import (
     LabelName,
     Open,
     PortNumber,
+    Positive,
     Seconds,
     Text,
+    User,
     VariableName,
 )
 from bundle_format.release.fittings import Healthcheck, HostMount, Log, MemoryMount, RenderedFile
+from bundle_format.release.linux import Capability, Signal
 from bundle_format.release.model import Image
 from bundle_format.release.value import Value
 
@@ -50,7 +53,7 @@ class Spread(Value):
 
     constraints: tuple[Open, ...] = ()
     spread: tuple[Open, ...] = ()
-    max_per_node: Annotated[int, Field(ge=1)] | None = None
+    max_per_node: Positive | None = None
 
 
 class Rolling(Value):
@@ -63,7 +66,7 @@ class Rolling(Value):
     delay: Seconds = 0
     order: Literal["stop-first", "start-first"] = "stop-first"
     failure_action: Literal["rollback", "pause"] = "rollback"
-    monitor: Annotated[int, Field(ge=1)] = 5
+    monitor: Positive = 5
     max_failures: Annotated[int, Field(ge=0, le=100)] = 0
 
 
@@ -99,21 +102,21 @@ class Service(Value):
     networks: tuple[str, ...] = ()
     mounts: tuple[Annotated[HostMount | MemoryMount, Field(discriminator="kind")], ...] = ()
     files: tuple[RenderedFile, ...] = ()
-    user: Open | None = None
+    user: User | None = None
     workdir: Inside | None = None
     hostname: Hostname | None = None
-    cap_add: tuple[str, ...] = ()
-    cap_drop: tuple[str, ...] = ()
+    cap_add: tuple[Capability, ...] = ()
+    cap_drop: tuple[Capability, ...] = ()
     read_only: bool = False
     init: bool = False
     cpu_millis: Annotated[int, Field(ge=10)] | None = None
     memory: Annotated[int, Field(ge=6 << 20)] | None = None
     reserve_cpu_millis: Annotated[int, Field(ge=10)] | None = None
-    reserve_memory: Annotated[int, Field(ge=1)] | None = None
-    stop_signal: str | None = None
+    reserve_memory: Positive | None = None
+    stop_signal: Signal | None = None
     stop_grace: Seconds = 10
     healthcheck: Healthcheck | None = None
-    health_deadline: Seconds = 300
+    health_deadline: Positive = 300
     log: Log = Log()
     after: tuple[str, ...] = ()
     labels: dict[LabelName, Open] = Field(default_factory=dict)

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from bundle_format.release.fields import Inside, Mode, Name, Owner
+from bundle_format.release.fields import Mode, MountPoint, Name, Owner
 from bundle_format.release.value import Value
 
 
@@ -13,7 +13,7 @@ class Placement(Value):
 
     template: Name | None = None
     file: str | None = None
-    path: Inside
+    path: MountPoint
     mode: Mode = 0o644
     uid: Owner = 0
     gid: Owner = 0

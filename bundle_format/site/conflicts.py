@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from graphlib import CycleError, TopologicalSorter
 
 from bundle_format.release.deployment import Container, Deployment
-from bundle_format.release.fittings import VolumeMount
+from bundle_format.release.fields import plain_path
+from bundle_format.release.fittings import Mount, RenderedFile, VolumeMount
 from bundle_format.release.value import Path
 
 Found = tuple[Path, str]
@@ -133,6 +134,7 @@ def _engine(deployment: Deployment, host: str) -> str:
 
 def address_conflicts(deployment: Deployment) -> Iterator[Found]:
     """Addresses outside their networks or given twice: to be asked of a site's own values, not of samples."""
+    yield from _gateways(deployment)
     taken: dict[tuple[str, str, str], str] = {}
     for path, container in _runs(deployment):
         for place, attachment in enumerate(container.networks):
@@ -149,10 +151,24 @@ def address_conflicts(deployment: Deployment) -> Iterator[Found]:
                 yield at, f"has the address {attachment.address} on network {network.name!r}, as {other!r} has"
 
 
+def _gateways(deployment: Deployment) -> Iterator[Found]:
+    for name, network in deployment.networks.items():
+        if network.gateway is None or network.subnet is None:
+            continue
+        if ipaddress.ip_address(network.gateway) not in ipaddress.ip_network(network.subnet):
+            yield ("network", name, "gateway"), f"{network.gateway} is not in its network {network.subnet}"
+
+
 def _paths(deployment: Deployment) -> Iterator[Found]:
     for path, container in _runs(deployment):
-        seen: set[str] = set()
-        for mounted in (*container.mounts, *container.files):
-            if mounted.path in seen:
-                yield (*path, "mounts"), f"has two things at {mounted.path}"
-            seen.add(mounted.path)
+        yield from twice(path, (*container.mounts, *container.files))
+
+
+def twice(path: Path, mounted: Iterable[Mount | RenderedFile]) -> Iterator[Found]:
+    """Places inside a container or service at which two things would lie."""
+    seen: set[str] = set()
+    for thing in mounted:
+        place = plain_path(thing.path)
+        if place in seen:
+            yield (*path, "mounts"), f"has two things at {place}"
+        seen.add(place)

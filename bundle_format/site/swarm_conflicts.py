@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from bundle_format.release.deployment import Deployment
 from bundle_format.release.service import MOST_FILE, Service
 from bundle_format.release.value import Path
-from bundle_format.site.conflicts import ORDERED, Found, unknown
+from bundle_format.site.conflicts import ORDERED, Found, twice, unknown
 
 
 def swarm_conflicts(deployment: Deployment, declared: Mapping[str, Collection[str]]) -> Iterator[Found]:
@@ -74,11 +74,8 @@ def _mode(service: Service, port: int) -> str:
 
 
 def _files(path: Path, service: Service) -> Iterator[Found]:
-    seen = {mount.path for mount in service.mounts}
+    yield from twice(path, (*service.mounts, *service.files))
     for place, file in enumerate(service.files):
-        if file.path in seen:
-            yield (*path, "mounts"), f"has two things at {file.path}"
-        seen.add(file.path)
         if len(file.content) > MOST_FILE:
             size = f"{len(file.content)} bytes; a swarm takes {MOST_FILE} at most: put it into the image"
             yield (*path, "files", place), f"{file.path} has {size}"

@@ -106,7 +106,9 @@ def _judge_name(call: Call, spot: Spot) -> None:
     if first is not call and call.word not in _HANDLES and not same:
         other = ", and not the same" if call.word in _REPEATABLE else ""
         spot.fault(f"{call.told} is declared twice{other}", f"first declared at {first.whereabouts}")
-    if "record[" in call.name or (not call.name and (call.given or call.named)):
+    if call.first == "":
+        spot.fault(f"{call.word}() begins with an empty text")
+    elif "record[" in call.name or (not call.name and (call.given or call.named)):
         spot.fault(f"{call.word}() begins with a text that is known while building")
     elif call.word in _NAMES:
         try:

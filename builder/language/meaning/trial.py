@@ -56,7 +56,8 @@ def try_variant(
 def _is_decided(path: Path, trees: Mapping[str, Mapping[str, Any]]) -> bool:
     """Whether an address and the networks are what every site has; samples of late ones conflict by chance."""
     kind, name, *_ = path
-    return not names(trees[str(kind)][str(name)]) and not names(trees.get("network", {}))
+    networks = {} if kind == "network" else trees.get("network", {})
+    return not names(trees[str(kind)][str(name)]) and not names(networks)
 
 
 def _files(trees: Mapping[str, Mapping[str, Any]]) -> set[str]:

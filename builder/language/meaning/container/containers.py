@@ -55,6 +55,8 @@ def _container(bound: dict[str, Any], spot: Spot) -> dict[str, Any]:
     tree = read_fields(_CONTAINER, bound, spot)
     if mode != "bridge" and "networks" in tree:
         spot.at("networks").wrong(f"there are none with network_mode {mode!r}")
+    if mode != "bridge" and tree.get("ports"):
+        spot.at("ports").wrong(f"none is published with network_mode {mode!r}")
     mounted: dict[str, Any] = tree.pop("mounts", {})
     return tree | mounted
 

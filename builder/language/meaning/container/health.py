@@ -4,21 +4,42 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from builder.language.meaning.binding import Reader, Readers
 from builder.language.meaning.scalars import is_result, plain, record_of, seconds, told
-from builder.language.meaning.spot import Spot
+from builder.language.meaning.spot import SAMPLE_KEY, Spot
+from bundle_format.release.fields import PortNumber
+from bundle_format.release.late import substitute
+from bundle_format.release.value import faults_of
 
 _PATH = re.compile(r"/[A-Za-z0-9._~!$&()*+,;=:@%/?#-]*")
+_PORT: Final = TypeAdapter(PortNumber)
 _TIMES: Final[dict[str, tuple[str, Reader]]] = {
     "interval": ("interval", seconds),
     "timeout": ("timeout", seconds),
     "retries": ("retries", plain),
     "start_period": ("start_period", seconds),
 }
+
+
+def _port(value: Any, spot: Spot) -> Any:
+    port = plain(value, spot)
+    if port is None:
+        return None
+    try:
+        _PORT.validate_python(substitute(port, spot.context.known, SAMPLE_KEY), strict=True)
+    except ValidationError as error:
+        for _, message in faults_of(error):
+            spot.wrong(message)
+        return None
+    return port
+
+
 _WORDS: Final[Mapping[str, Readers]] = {
     "cmd": _TIMES | {"command": ("command", plain)},
     "shell": _TIMES | {"line": ("line", plain)},
-    "http": _TIMES | {"port": ("port", plain), "path": ("path", plain)},
+    "http": _TIMES | {"port": ("port", _port), "path": ("path", plain)},
 }
 
 

@@ -69,6 +69,32 @@ def test_threat_20_a_file_lies_at_an_absolute_path_without_dots(path: str) -> No
         ({"mounts": ({"kind": "host", "source": "data", "path": "/data"},)}, "absolute path of the host"),
         ({"mounts": ({"kind": "host", "source": "/srv/../etc", "path": "/data"},)}, "absolute path of the host"),
         ({"env": {"A": "b\0"}}, "NUL"),
+        ({"labels": {"": "c"}}, "a label has a name"),
+        ({"mounts": ({"kind": "tmpfs", "path": "/./"},)}, "below it"),
+        ({"mounts": ({"kind": "tmpfs", "path": "/t", "size": -3},)}, "equal to 1"),
+        ({"shm_size": 0}, "equal to 1"),
+        ({"health_deadline": 0}, "equal to 1"),
+        ({"healthcheck": {"test": ("CMD", "true"), "interval": 0}}, "equal to 1"),
+        ({"healthcheck": {"test": ("CMD", "true"), "timeout": 0}}, "equal to 1"),
+        ({"healthcheck": {"test": ("CMD", "true"), "retries": 0}}, "equal to 1"),
+        ({"log": {"max_files": 0}}, "equal to 1"),
+        ({"stop_signal": "SIGFOO"}, "a signal"),
+        ({"stop_signal": "0"}, "a signal"),
+        ({"stop_signal": "RTMIN+16"}, "a signal"),
+        ({"cap_add": ("NET_ADMN",)}, "a capability"),
+        ({"cap_drop": ("",)}, "a capability"),
+        ({"cap_drop": ("CAP_ALL",)}, "a capability"),
+        ({"ulimits": ({"name": "nofil", "soft": 3, "hard": 3},)}, "Input should be .core."),
+        ({"ulimits": ({"name": "nofile", "soft": 5, "hard": 3},)}, "above its hard one"),
+        ({"ulimits": ({"name": "nofile", "soft": -1, "hard": 3},)}, "above its hard one"),
+        ({"ulimits": ({"name": "nofile", "soft": -2, "hard": -1},)}, "equal to -1"),
+        ({"extra_hosts": {"db": "nope"}}, "or host-gateway"),
+        ({"sysctls": {"": "1"}}, "a kernel setting"),
+        ({"devices": ("ttyS0",)}, "a device"),
+        ({"devices": ("/dev/ttyS0:tty",)}, "a device"),
+        ({"user": "a b"}, "a user's name"),
+        ({"user": -1}, "a user's name"),
+        ({"user": "0:0:0"}, "a user's name"),
         ({"command": ()}, "at least one word"),
         ({"healthcheck": {"test": ("CMD",)}}, "at least one word"),
     ],
@@ -76,6 +102,23 @@ def test_threat_20_a_file_lies_at_an_absolute_path_without_dots(path: str) -> No
 def test_what_an_engine_or_an_owner_would_misread_is_refused(field: dict[str, object], fault: str) -> None:
     with pytest.raises(ValidationError, match=fault):
         Container.model_validate({"name": "web", "host": "app", "image": "web", **field})
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *({"stop_signal": name} for name in ("SIGTERM", "term", "SIGRTMIN+3", "RTMAX-14", "15")),
+        *({"cap_add": (name,)} for name in ("NET_ADMIN", "CAP_SYS_PTRACE", "all")),
+        *({"ulimits": ({"name": "nofile", "soft": soft, "hard": hard},)} for soft, hard in ((-1, -1), (5, -1), (0, 5))),
+        *({"extra_hosts": {"db": address}} for address in ("192.0.2.1", "2001:db8::1", "host-gateway")),
+        *({"sysctls": {name: "1"}} for name in ("net.core.somaxconn", "net/ipv4/conf/eth0.100/forwarding")),
+        *({"devices": (text,)} for text in ("/dev/ttyS0", "/dev/sda:/dev/xvda", "/dev/sda:/dev/xvda:r", "/dev/sda::r")),
+        *({"user": user} for user in (0, "app", "app:app", "1000:0")),
+    ],
+    ids=str,
+)
+def test_what_engines_take_is_taken(field: dict[str, object]) -> None:
+    Container.model_validate({"name": "web", "host": "app", "image": "web", **field})
 
 
 @pytest.mark.parametrize("source", ["/srv/data", "C:\\data", "\\\\server\\share"])
