@@ -85,9 +85,12 @@ class Source:
 
 
 def read_source(path: str, content: bytes) -> Source:
-    """Parse one file; FaultyError where it is no text or no program."""
+    """Parse one file; FaultyError where it is no text or no program.
+
+    Editors on Windows may put a byte order mark before it, and end its lines in their own way: neither counts.
+    """
     try:
-        text = content.decode("utf-8").replace("\r\n", "\n")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's advice about its own strings
             return Source(path, text, ast.parse(text))

@@ -307,6 +307,17 @@ machine_image("vm3", disk = file("d.img"))
     }
 
 
+def test_what_editors_on_windows_put_into_a_text_changes_nothing(tmp_path):
+    definition = 'project("shop", version = "1")\nload("//web.star", "web")\nweb()\n'
+    web = 'def web():\n    image("web", pull = "web:1")\n'
+    write_project(tmp_path / "plain", {"web.star": web})
+    write_project(tmp_path / "theirs", {"web.star": "\ufeff" + web.replace("\n", "\r\n")})
+
+    theirs = evaluated(tmp_path / "theirs", "\ufeff" + definition.replace("\n", "\r\n"))
+
+    assert theirs == evaluated(tmp_path / "plain", definition)
+
+
 @pytest.mark.parametrize(("version", "tag", "known_as"), [("1.0+b2", "", "1.0_b2"), ("1", "8+2", "8_2")])
 def test_a_tag_has_no_plus_which_engines_do_not_take(version, tag, known_as, tmp_path):
     given = f', tag = "{tag}"' if tag else ""
