@@ -140,7 +140,9 @@ def _truth(expression: Any, known: Known, choices: Mapping[str, Scalar]) -> bool
 def _applied(operator: str, operands: list[Any]) -> Any:
     try:
         outcome = _OPERATORS[operator](*operands)
-    except (TypeError, ZeroDivisionError):
+    except ZeroDivisionError:
+        raise ValueError(f"{operator!r} divides by zero") from None
+    except TypeError:
         raise ValueError(f"{operator!r} does not fit its operands") from None
     if isinstance(outcome, int) and abs(outcome) >= MAX_NUMBER:
         raise ValueError(f"{operator!r} makes a number that is too large")

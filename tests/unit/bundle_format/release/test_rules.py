@@ -81,8 +81,16 @@ def test_what_rules_lack_is_told_with_its_place(text: str, fault: str) -> None:
                    "not heap", "memory * 9223372036854775807 > 0", "len(heap) > 1", "heap in 'abc'"]
 )  # fmt: skip
 def test_operands_that_do_not_fit_are_an_error_not_an_answer(expression: str) -> None:
-    with pytest.raises(ValueError, match=r"does not fit|neither true nor false|need conditions|too large"):
+    with pytest.raises(
+        ValueError, match=r"does not fit|divides by zero|neither true nor false|need conditions|too large"
+    ):
         judge(rule(expression), KNOWN, SITE)
+
+
+@pytest.mark.parametrize("operator", ["//", "%"])
+def test_a_division_by_zero_is_called_so(operator: str) -> None:
+    with pytest.raises(ValueError, match=f"'{operator}' divides by zero"):
+        judge(rule(f"heap {operator} (heap - 4) == 1"), KNOWN, SITE)
 
 
 @pytest.mark.parametrize("expression", [["import", "os"], {"$param": 1}, 1.5, None, [], [["+"], 1]])
