@@ -49,6 +49,10 @@ class Project:
     def file(self, name: str) -> Path:
         """The regular file that the definition calls `name`."""
         place = self._inside(name)
+        if place.is_dir():
+            raise DefinitionError(
+                f"{name}: is a folder, not a file; folder() takes all files below it", "Name a file of the project."
+            )
         if not place.is_file():
             raise DefinitionError(f"{name}: no such file in the project", f"Looked for it in {self.root}.")
         return place
@@ -56,6 +60,8 @@ class Project:
     def folder(self, name: str) -> Path:
         """The folder that the definition calls `name`; `.` is the project itself."""
         place = self.root if name in {"", "."} else self._inside(name)
+        if place.is_file():
+            raise DefinitionError(f"{name}: is a file, not a folder", "Name a folder of the project.")
         if not place.is_dir():
             raise DefinitionError(f"{name}: no such folder in the project", f"Looked for it in {self.root}.")
         return place
