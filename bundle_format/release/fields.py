@@ -27,6 +27,7 @@ _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?")
 _SYSCTL = re.compile(r"[A-Za-z0-9_-]+([./][A-Za-z0-9_-]+)+")
 _USER = re.compile(r"[^\s:-][^\s:]*(:[^\s:-][^\s:]*)?")
 _VARIABLE = re.compile(r"[^=\x00-\x20\x7f]+")
+_MOST_TAG = 255 + 1 + 128
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
 _PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _REPOSITORY = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*")
@@ -83,7 +84,7 @@ def _file_name(name: str) -> str:
 
 
 def _tag(text: str) -> str:
-    if not _TAG.fullmatch(text):
+    if len(text) > _MOST_TAG or not _TAG.fullmatch(text):
         raise ValueError("must be an image's name as engines take it, such as shop/web:1.0")
     return text
 

@@ -90,10 +90,14 @@ def _disk(value: Any, spot: Spot) -> Content | None:
     return ArtifactFile(name=name) if name else None
 
 
-def _tag(value: Any, spot: Spot) -> str | None:
-    tag = text(value, spot)
-    if tag is not None and not IMAGE_TAG.fullmatch(tag.replace("+", "_")):
-        spot.wrong("must have up to 128 letters, digits, '_', '.', '+' and '-', and begin with a letter, digit or '_'")
+def _tag(bound: Mapping[str, Any], version: str, spot: Spot) -> str:
+    """What follows the colon of an image's name, in which engines take no `+`; a faulty version is told elsewhere."""
+    said = text(bound.get("tag", version), spot.at("tag"))
+    tag = "" if said is None else said.replace("+", "_")
+    if "tag" in bound and said is not None and not IMAGE_TAG.fullmatch(tag):
+        spot.at("tag").wrong(
+            "must have up to 128 letters, digits, '_', '.', '+' and '-', and begin with a letter, digit or '_'"
+        )
     return tag
 
 
@@ -151,18 +155,18 @@ _MACHINE_IMAGE: Final[Mapping[str, Way]] = {
 
 
 def read_image(call: Call, spot: Spot, product: str, version: str) -> Value | None:
-    """`image()` as its recipe; its tag on site is `PRODUCT/NAME:TAG`, in which no engine takes a `+`."""
+    """`image()` as its recipe; its tag on site is `PRODUCT/NAME:TAG`."""
     bound = bind(words()["image"], call.given, call.named, spot)
     if not bound.keys() & {"pull", "engine", "build", "base", "files"}:
         spot.fault("image() lacks 'pull', 'engine' or 'build', or 'base' and 'files' to assemble it")
         return None
-    tag = _tag(bound["tag"], spot.at("tag")) if "tag" in bound else version
+    tag = _tag(bound, version, spot)
     bases = {
         name: base["name"]
         for name, base in (bound["args"].items() if isinstance(bound.get("args"), dict) else ())
         if is_result(base, "image")
     }
-    fixed = {"tag": f"{product}/{call.name}:{tag}".lower().replace("+", "_")} | ({"bases": bases} if bases else {})
+    fixed = {"tag": f"{product}/{call.name}:{tag}".lower()} | ({"bases": bases} if bases else {})
     return read_way("image", _IMAGE, bound, spot, fixed)
 
 
