@@ -251,10 +251,7 @@ class Containers:
     def _own(self, key: str) -> Any:
         found = self._own_or_none(key)
         if found is None:
-            raise TargetError(
-                f"{self._connection.host}: there is no container {key}; nothing was changed",
-                "somebody removed it: run the same command again",
-            )
+            raise gone(self._connection.host, f"container {key}")
         return found
 
     def _own_or_none(self, key: str) -> Any:
@@ -266,6 +263,14 @@ class Containers:
     def _is_ours(self, labels: dict[str, str] | None) -> bool:
         known = labels_from(labels or {})
         return known is not None and known.owner == self._owner
+
+
+def gone(host: str, what: str) -> TargetError:
+    """Why nothing can be done with what the release has."""
+    return TargetError(
+        f"{host}: there is no {what}; nothing was changed",
+        "somebody removed it: floto-agent apply makes it anew, and so does floto-agent verify --installed --repair",
+    )
 
 
 def not_ours(host: str, what: str) -> TargetError:

@@ -12,7 +12,7 @@ from agent.labels import Labels, Owner, labels_from
 from agent.steps import draft_name
 from agent.swarm.state import ServiceState, SwarmState
 from agent.targets.docker.connection import Connection, RefusedError, SilentError
-from agent.targets.docker.containers import LISTEN_SECONDS, not_ours
+from agent.targets.docker.containers import LISTEN_SECONDS, gone, not_ours
 from agent.targets.docker.logs import log_lines, next_moment
 from agent.targets.docker.swarm.bodies import ASIDE, service_body, stopped_body
 from agent.targets.docker.swarm.leading import heard_nodes, led
@@ -284,10 +284,7 @@ class DockerSwarm:
     def _own(self, name: str) -> Any:
         found = self._own_or_none(name)
         if found is None:
-            raise TargetError(
-                f"{self._connection.host}: there is no service {name}; nothing was changed",
-                "somebody removed it: run the same command again",
-            )
+            raise gone(self._connection.host, f"service {name}")
         return found
 
     def _own_or_none(self, name: str) -> Any:
