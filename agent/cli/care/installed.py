@@ -8,9 +8,9 @@ from agent.cli.changes.carrying import carry_out, settle_before
 from agent.cli.changes.outlook import Outlook, outlook_of
 from agent.cli.site import Site, installed, site_of
 from agent.installed import Fault, find_faults, require_whole, take_away
-from agent.intent import Intent, from_store
+from agent.intent import from_store
 from agent.planning.view import Wishes
-from agent.report.plan import plan_lines
+from agent.report.plan import finding_lines, plan_lines
 from bundle_format.errors import ExitCode
 from bundle_format.terminal import Terminal
 
@@ -23,9 +23,9 @@ def verify_installed(arguments: Namespace, terminal: Terminal) -> ExitCode:
             settle_before(site, arguments, terminal)
         intent = from_store(installed(site).undertaking.source, site.store, site.keeper(terminal))
         with outlook_of(site, intent, Wishes()) as outlook:
-            outlook.require_free_way()
             faults = list(find_faults(outlook.view, outlook.engines, terminal.progress()))
             _tell(outlook, faults, arguments, terminal)
+            outlook.require_free_way()
             if not faults and not outlook.plan.steps:
                 return ExitCode.DONE
             if not arguments.repair:
@@ -37,13 +37,14 @@ def verify_installed(arguments: Namespace, terminal: Terminal) -> ExitCode:
             for fault in faults:
                 if fault.image:
                     take_away(fault, outlook.view, outlook.engines[fault.host])
-        return _mend(site, intent, faults, arguments, terminal)
+        wishes = Wishes(anew=frozenset(name for fault in faults for name in fault.containers))
+        return _mend(site, outlook, wishes, arguments, terminal)
 
 
-def _mend(site: Site, intent: Intent, faults: Sequence[Fault], arguments: Namespace, terminal: Terminal) -> ExitCode:
-    wishes = Wishes(anew=frozenset(name for fault in faults for name in fault.containers))
-    with outlook_of(site, intent, wishes) as outlook:
-        outlook.tell(terminal)
+def _mend(site: Site, told: Outlook, wishes: Wishes, arguments: Namespace, terminal: Terminal) -> ExitCode:
+    with outlook_of(site, told.intent, wishes) as outlook:
+        if (outlook.plan, outlook.findings) != (told.plan, told.findings):
+            outlook.tell(terminal)
         agreed = Namespace(**{**vars(arguments), "yes": True, "on_failure": "rollback"})
         return carry_out(site, outlook, agreed, terminal, "repair")
 
@@ -54,9 +55,16 @@ def _tell(outlook: Outlook, faults: Sequence[Fault], arguments: Namespace, termi
             {
                 "faults": [{"host": fault.host, "message": fault.message} for fault in faults],
                 "plan": outlook.plan.model_dump(mode="json"),
+                "obstacles": [obstacle.model_dump(mode="json") for obstacle in outlook.findings.obstacles],
+                "warnings": list(outlook.findings.warnings),
             }
         )
         return
     for fault in faults:
         terminal.say(f"{fault.host}: {fault.message}")
-    terminal.say("\n".join(plan_lines(outlook.plan)) or ("" if faults else "everything is as it was signed"))
+    for line in plan_lines(outlook.plan):
+        terminal.say(line)
+    for line in finding_lines(outlook.findings):
+        terminal.warn(line)
+    if not (faults or outlook.plan.steps or outlook.findings.obstacles):
+        terminal.say("everything is as it was signed")
