@@ -93,6 +93,14 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """How a container's last health check ended; `output` may hold secrets, and is told only without them."""
+
+    exit_code: int
+    output: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerState:
     """A container, ours (with labels) or not. `started` is Unix time, 0 for never; `image` the engine's id.
 
@@ -104,6 +112,7 @@ class ContainerState:
     image: str
     status: Status
     health: Health = "none"
+    checked: Checked | None = None
     restarts: int = 0
     exit_code: int = 0
     started: int = 0

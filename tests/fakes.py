@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from agent.labels import Adopted, Labels, Owner
 from agent.state import (
+    Checked,
     ContainerState,
     DiskUse,
     EngineFacts,
@@ -265,14 +266,22 @@ class FakeDaemon:
             return "none"
         if self.status(container)[0] != "running":
             return "unhealthy"
-        words = shlex.split(check.test[1]) if check.test[0] == "CMD-SHELL" else list(check.test[1:])
-        passed = self.program(container, words)[1] == 0
+        checked = self.checked(container)
         age = self.clock.now - container.started
-        if age < check.interval:
+        if checked is None:
             return "starting"
-        if passed:
+        if checked.exit_code == 0:
             return "healthy"
         return "unhealthy" if age >= max(check.interval * check.retries, check.start_period) else "starting"
+
+    def checked(self, container: FakeContainer) -> Checked | None:
+        """How its last health check ended."""
+        check = container.wish.healthcheck or _image_check(self.images.get(container.image))
+        if check is None or not container.started or self.clock.now - container.started < check.interval:
+            return None
+        words = shlex.split(check.test[1]) if check.test[0] == "CMD-SHELL" else list(check.test[1:])
+        _, code, lines = self.program(container, words)
+        return Checked(code, "".join(f"{text}\n" for _, text in lines))
 
 
 class FakeEngine:
@@ -684,6 +693,7 @@ class FakeEngine:
             image=container.image,
             status=status,
             health=self._daemon.health(container),
+            checked=self._daemon.checked(container),
             restarts=restarts,
             exit_code=code,
             started=int(container.started),

@@ -34,9 +34,9 @@ def await_health(engine: Engine, name: str, deadline: int, means: Means) -> None
     asked = 0
     while not _is_well(found, clock.time() - quiet):
         if found.status in ("exited", "dead"):
-            raise _failed(engine, name, redact, f"ended with exit code {found.exit_code} {found.reason}".rstrip())
+            raise _failed(engine, found, redact, f"ended with exit code {found.exit_code} {found.reason}".rstrip())
         if clock.time() - began >= deadline:
-            raise _failed(engine, name, redact, f"is not well after {deadline} s: {_told(found)}")
+            raise _failed(engine, found, redact, f"is not well after {deadline} s: {_told(found)}")
         means.pause(POLL_SECONDS)
         if found.status == "restarting" and asked < MOST_ASKED:
             engine.start(name)
@@ -50,9 +50,9 @@ def check_still_well(engine: Engine, name: str, restarts: int | None, redact: Re
     """Its number of restarts; TargetError when a container is not well any more or has restarted since."""
     found = _found(engine, name)
     if found.status != "running" or found.health == "unhealthy":
-        raise _failed(engine, name, redact, f"did not stay well: {_told(found)}")
+        raise _failed(engine, found, redact, f"did not stay well: {_told(found)}")
     if restarts is not None and found.restarts != restarts:
-        raise _failed(engine, name, redact, f"restarts again and again ({found.restarts} times)")
+        raise _failed(engine, found, redact, f"restarts again and again ({found.restarts} times)")
     return found.restarts
 
 
@@ -107,6 +107,15 @@ def last_lines(engine: Engine, name: str, redact: Redactor) -> str:
     return "".join(f"\n  {name}: {redact(line.text)}" for line in lines)
 
 
+def _last_check(found: ContainerState, redact: Redactor) -> str:
+    """How the last health check failed, for a message, without secrets; only its code where these are not known."""
+    if found.checked is None or found.checked.exit_code == 0:
+        return ""
+    lines = redact(found.checked.output).splitlines()[-LAST_LINES:] if redact.known else ()
+    told = (f"exit code {found.checked.exit_code}", *lines)
+    return "".join(f"\n  health check of {found.name}: {line}" for line in told)
+
+
 def _is_well(found: ContainerState, quiet: float) -> bool:
     if found.status != "running":
         return False
@@ -126,7 +135,10 @@ def _told(found: ContainerState) -> str:
     return found.status if found.health == "none" else f"{found.status}, {found.health}"
 
 
-def _failed(engine: Engine, name: str, redact: Redactor, why: str) -> TargetError:
+def _failed(engine: Engine, found: ContainerState, redact: Redactor, why: str) -> TargetError:
+    name = found.name
     return TargetError(
-        f"{engine.host}: {name} {why}{last_lines(engine, name, redact)}", "Its log says more: floto-agent logs " + name
+        f"{engine.host}: {name} {why}{_last_check(found, redact)}{last_lines(engine, name, redact)}",
+        f"Its log says more for as long as it is there: floto-agent logs {name}; "
+        "of a change that was taken back, floto-agent receipt tells this again",
     )

@@ -8,7 +8,7 @@ import pytest
 
 from agent.labels import Adopted, Labels, Owner
 from agent.planning.reasons import drift, limits_of
-from agent.state import EngineState
+from agent.state import Checked, EngineState
 from agent.steps import Limits
 from agent.targets.engine import Engine, LogLine
 from bundle_format.errors import TargetError
@@ -471,8 +471,16 @@ class TestContainers:
         state = wait_for(lab, engine, "web", lambda seen: seen.status == "exited")
         assert state.exit_code == 7
 
-    @pytest.mark.parametrize(("check", "verdict"), [(("CMD", "true"), "healthy"), (("CMD", "false"), "unhealthy")])
-    def test_tell_their_health(self, lab: Lab, shelf: Shelf, check: tuple[str, ...], verdict: str) -> None:
+    @pytest.mark.parametrize(
+        ("check", "verdict", "checked"),
+        [
+            (("CMD", "true"), "healthy", Checked(0, "")),
+            (("CMD", "cat", "/no"), "unhealthy", Checked(1, "cat: can't open '/no': No such file or directory\n")),
+        ],
+    )
+    def test_tell_their_health(
+        self, lab: Lab, shelf: Shelf, check: tuple[str, ...], verdict: str, checked: Checked
+    ) -> None:
         engine = lab.engine()
         [held] = load(engine, shelf, small_image(shelf))
         wish = web(healthcheck={"test": check, "interval": 1, "timeout": 2, "retries": 2})
@@ -481,8 +489,8 @@ class TestContainers:
         engine.start("web")
 
         begun = engine.inspect("web")
-        assert begun and begun.health == "starting"
-        wait_for(lab, engine, "web", lambda seen: seen.health == verdict)
+        assert begun and begun.health == "starting" and begun.checked is None
+        assert wait_for(lab, engine, "web", lambda seen: seen.health == verdict).checked == checked
 
     def test_that_are_not_ours_are_shown_and_never_touched(self, lab: Lab, shelf: Shelf) -> None:
         lab.add_foreign("theirs")

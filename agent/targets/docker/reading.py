@@ -1,12 +1,13 @@
 """What an engine's JSON means: pure functions from its answers to our values of state."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
 from agent.labels import labels_from
 from agent.state import (
+    Checked,
     ContainerState,
     DiskUse,
     EngineFacts,
@@ -65,6 +66,7 @@ def container_from(container: Json) -> ContainerState:
         image=container["Image"],
         status=state["Status"],
         health=_health(health.get("Status", "none")),
+        checked=_checked(health.get("Log") or ()),
         restarts=container["RestartCount"],
         exit_code=state["ExitCode"],
         started=int(seconds_of(state["StartedAt"])),
@@ -116,6 +118,10 @@ def seconds_of(time: str) -> float:
 def _health(said: str) -> Health:
     known: Mapping[str, Health] = {"starting": "starting", "healthy": "healthy", "unhealthy": "unhealthy"}
     return known.get(said, "none")
+
+
+def _checked(log: Sequence[Json]) -> Checked | None:
+    return Checked(log[-1]["ExitCode"], log[-1]["Output"]) if log else None
 
 
 def _ports(container: Json) -> tuple[Port, ...]:

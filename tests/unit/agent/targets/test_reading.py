@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from agent.state import Checked
 from agent.targets.docker.reading import container_from, disk_from, facts_from, image_from, network_from, seconds_of
 from bundle_format.release.fittings import Port
 
@@ -93,6 +94,8 @@ def test_the_engine_s_own_words_say_why_and_never_what_a_check_printed() -> None
     broken = container_from(container(State={"Status": "created", "Error": "port is already allocated"}))
 
     assert (unhealthy.health, unhealthy.reason) == ("unhealthy", "")
+    assert unhealthy.checked == Checked(1, "login with correct-horse-battery failed")
+    assert "correct-horse" not in repr(unhealthy)
     assert broken.reason == "port is already allocated"
 
 
