@@ -13,6 +13,7 @@ from agent.applying.transaction import Conduct, Remember
 from agent.cli.changes.outlook import Outlook
 from agent.cli.changes.stopping import WallClock, stoppable
 from agent.cli.machinery import hypervisors_of, machinery_of, used
+from agent.cli.numbers import at_least
 from agent.cli.site import Site, Unfinished, engines_of, installed, open_course, owner_of, secrets_of
 from agent.history import Operation, Receipt, Undertaking, read_history
 from agent.interlude import end_interlude, noted
@@ -33,7 +34,11 @@ def add_change_options(parser: ArgumentParser) -> None:
         help="take all back (default), stop for a person, or go on with what does not need what failed",
     )
     parser.add_argument(
-        "--max-parallel", type=_count, default=4, metavar="N", help="steps together at most (default 4; 1: one by one)"
+        "--max-parallel",
+        type=at_least(1),
+        default=4,
+        metavar="N",
+        help="steps together at most (default 4; 1: one by one)",
     )
     parser.add_argument("--window", type=_length, metavar="TIME", help="be done with the switch by then: 90m, 2h")
 
@@ -249,12 +254,6 @@ def _outcome(receipt: Receipt) -> Iterator[str]:
     alone = f", {' and '.join(undertaking.only)} alone" if undertaking.only else ""
     yield f"{source.product} {source.version} runs on site {source.site}: {receipt.outcome}{alone}"
     yield f"receipt {undertaking.number}, took {receipt.ended - undertaking.begun} s"
-
-
-def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ArgumentTypeError("a number from 1 on")
-    return int(text)
 
 
 def _length(text: str) -> int:

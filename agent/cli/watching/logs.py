@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from agent.applying.means import Redactor
+from agent.cli.numbers import at_least
 from agent.cli.places import add_state_option
 from agent.cli.site import engines_of, installed, owner_of, secrets_of, site_of
 from agent.history import Placed, Undertaking
@@ -29,7 +30,7 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="containers, tasks and services; all if none is named")
     parser.add_argument("--follow", action="store_true", help="go on as lines come, until stopped")
     parser.add_argument("--since", type=_length, metavar="TIME", help="no older than: 90s, 10m, 2h, 3d")
-    parser.add_argument("--tail", type=int, metavar="N", help="the last N lines of each")
+    parser.add_argument("--tail", type=at_least(0), metavar="N", help="the last N lines of each")
     parser.add_argument("--grep", type=_pattern, metavar="PATTERN", help="only lines in which it is found")
     add_state_option(parser)
 
@@ -82,8 +83,8 @@ def _chosen(placed: Mapping[str, Placed], names: list[str]) -> dict[str, Placed]
 
 def _length(text: str) -> int:
     try:
-        return int(text[:-1]) * UNITS[text[-1:]]
-    except (ValueError, KeyError):
+        return at_least(0)(text[:-1]) * UNITS[text[-1:]]
+    except (ArgumentTypeError, KeyError):
         raise ArgumentTypeError("a time such as 90s, 10m, 2h or 3d") from None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent.cli.machinery import hypervisors_of
+from agent.cli.numbers import at_least
 from agent.cli.places import add_state_option
 from agent.cli.site import Site, engines_of, history_of, installed, open_interlude, owner_of, site_of, unfinished
 from agent.history import Receipt, read_history
@@ -37,7 +38,7 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--prometheus", type=Path, metavar="FILE", help="write it for node-exporter's textfile collector"
     )
-    parser.add_argument("--watch", type=int, metavar="SECONDS", help="look again and again, until stopped")
+    parser.add_argument("--watch", type=at_least(1), metavar="SECONDS", help="look again and again, until stopped")
 
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
