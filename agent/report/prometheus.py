@@ -15,7 +15,7 @@ def prometheus_lines(status: Status) -> Iterator[str]:
     free = [({**site, "host": host.name}, host.free) for host in status.hosts if host.free is not None]
     yield from _metric("floto_engine_root_free_bytes", free)
     named = [({**site, "host": one.host, "container": one.name}, one) for one in status.containers]
-    yield from _metric("floto_container_well", [(labels, int(one.condition == "well")) for labels, one in named])
+    yield from _metric("floto_container_well", [(labels, int(one.fine)) for labels, one in named])
     yield from _metric("floto_container_restarts", [(labels, one.restarts) for labels, one in named])
     served = [({**site, "host": one.host, "service": one.name}, one) for one in status.services]
     yield from _metric("floto_service_running", [(labels, one.running) for labels, one in served])

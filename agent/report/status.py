@@ -27,6 +27,11 @@ class ContainerStatus:
     restarts: int = 0
     since: int = 0
 
+    @property
+    def fine(self) -> bool:
+        """Whether it is as it shall be: a container that is well, a task that has come to its good end."""
+        return self.condition in ("well", "ended")
+
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
@@ -80,7 +85,7 @@ class Status:
     def as_it_shall_be(self) -> bool:
         """Whether all hosts and nodes answer, no change is open, and nothing is to be mended."""
         reachable = all(host.reachable for host in self.hosts) and all(machine.running for machine in self.machines)
-        fine = all(container.condition in ("well", "ended") for container in self.containers)
+        fine = all(container.fine for container in self.containers)
         served = all(one.condition == "well" for one in self.services) and all(node.ready for node in self.nodes)
         return reachable and fine and served and not (self.under_way or self.interrupted or self.left or self.drift)
 

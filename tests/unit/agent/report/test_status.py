@@ -95,6 +95,7 @@ def test_the_same_for_scripts_and_for_prometheus(site: FakeSite) -> None:
     lines = list(prometheus_lines(told))
     assert 'floto_release_info{product="shop",site="krakow-1",version="2024.1"} 1' in lines
     assert 'floto_container_well{product="shop",site="krakow-1",host="two",container="db"} 1' in lines
+    assert 'floto_container_well{product="shop",site="krakow-1",host="one",container="seed"} 1' in lines
     assert 'floto_volume_bytes{product="shop",site="krakow-1",host="one",volume="data"} 7' in lines
     assert lines.count("# TYPE floto_host_up gauge") == 1
 
