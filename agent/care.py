@@ -11,12 +11,12 @@ from agent.history import Placed
 from agent.interlude import interlude
 from agent.planning.obstacles import LEVELS
 from agent.state import SiteState
-from bundle_format.errors import FlotoError, PreflightError
+from bundle_format.errors import FlotoError, PreflightError, TargetError
 from bundle_format.release.deployment import Host
 
 
-def in_order(containers: Mapping[str, Placed], names: Collection[str]) -> tuple[str, ...]:
-    """The named containers, each behind those that it waits for; names of hosts stand for all on them.
+def in_order(containers: Mapping[str, Placed], names: Collection[str], tasks: Mapping[str, Placed]) -> tuple[str, ...]:
+    """The named containers, each behind those that it waits for, be it by way of tasks; hosts stand for all on them.
 
     FlotoError for a name that the release does not have.
     """
@@ -27,8 +27,34 @@ def in_order(containers: Mapping[str, Placed], names: Collection[str]) -> tuple[
             f"It has: {', '.join(sorted({*containers, *hosts}))}",
         )
     chosen = {name for name, placed in containers.items() if not names or name in names or placed.host in names}
-    graph = {name: [other for other in placed.after if other in containers] for name, placed in containers.items()}
-    return tuple(name for name in TopologicalSorter(graph).static_order() if name in chosen)
+    return _sorted(containers, chosen, tasks)
+
+
+def needed(containers: Mapping[str, Placed], names: Iterable[str], tasks: Mapping[str, Placed]) -> tuple[str, ...]:
+    """The named containers and all that they wait for, be it by way of tasks, in their order."""
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        placed = containers.get(name) or tasks.get(name)
+        if placed and name not in found:
+            found.add(name)
+            waiting += placed.after
+    return _sorted(containers, found, tasks)
+
+
+def _sorted(containers: Mapping[str, Placed], chosen: Collection[str], tasks: Mapping[str, Placed]) -> tuple[str, ...]:
+    graph = {name: placed.after for name, placed in (*containers.items(), *tasks.items())}
+    return tuple(name for name in TopologicalSorter(graph).static_order() if name in containers and name in chosen)
+
+
+def stands_still(means: Means, name: str, placed: Placed) -> bool:
+    """Whether a container is known not to run; False where its host does not answer."""
+    try:
+        found = means.engine(placed.host).inspect(name)
+    except TargetError:
+        return False
+    return found is None or not found.running
 
 
 def require_unprotected(containers: Mapping[str, Placed], names: Iterable[str], unprotect: Collection[str]) -> None:

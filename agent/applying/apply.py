@@ -8,6 +8,7 @@ from agent.applying.transaction import Conduct, Remember, Transaction
 from agent.folder import Folder
 from agent.history import OnFailure, Operation, Placed, Receipt, Source, Undertaking
 from agent.labels import Adopted, labels_of
+from agent.planning.view import waits_for
 from agent.steps import Plan
 from bundle_format.digest import Digest
 from bundle_format.release.deployment import Container, Deployment, Host
@@ -96,7 +97,7 @@ def _placed(deployment: Deployment, thing: Container | Service) -> Placed:
         image=thing.image,
         spec=Digest(labels_of(deployment, thing, thing.host).digest),
         protect=thing.protect,
-        after=thing.after,
+        after=tuple(sorted(waits_for(deployment, thing.name))),
         grace=thing.stop_grace,
         deadline=thing.health_deadline,
     )

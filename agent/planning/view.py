@@ -178,15 +178,7 @@ class View:
 
     def waits_for(self, name: str) -> frozenset[str]:
         """The containers and tasks that must be well before this one starts."""
-        before = {task for task, one_off in self.deployment.tasks.items() if name in one_off.schedule.before}
-        if name in self.deployment.tasks:
-            task = self.deployment.tasks[name]
-            return frozenset(before | set(task.schedule.after) | set(task.container.after))
-        if name in self.deployment.services:
-            service = self.deployment.services[name]
-            return frozenset(before | set(service.after) | ({service.registry} if service.registry else set()))
-        container = self.deployment.containers.get(name)
-        return frozenset(before | set(container.after if container else ()))
+        return waits_for(self.deployment, name)
 
     def _home(self, container: ContainerState) -> str:
         # Hosts of a definition may share an engine; what no host claims any more belongs to the first that has it.
@@ -194,6 +186,19 @@ class View:
         if container.labels.host in self.deployment.hosts:
             return container.labels.host
         return next(host for host, engine in self.state.engines.items() if container in engine.containers)
+
+
+def waits_for(deployment: Deployment, name: str) -> frozenset[str]:
+    """The containers and tasks that must be well before this container, task or service starts."""
+    before = {task for task, one_off in deployment.tasks.items() if name in one_off.schedule.before}
+    if name in deployment.tasks:
+        task = deployment.tasks[name]
+        return frozenset(before | set(task.schedule.after) | set(task.container.after))
+    if name in deployment.services:
+        service = deployment.services[name]
+        return frozenset(before | set(service.after) | ({service.registry} if service.registry else set()))
+    container = deployment.containers.get(name)
+    return frozenset(before | set(container.after if container else ()))
 
 
 def spec_in(container: ContainerState) -> Spec:

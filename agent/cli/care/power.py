@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 
 from agent.applying.means import Means
-from agent.care import in_order, wake
+from agent.care import in_order, needed, stands_still, wake
 from agent.cli.care.volume import held
 from agent.cli.places import add_state_option
 from agent.history import Placed
@@ -23,17 +23,22 @@ def configure(parser: ArgumentParser) -> None:
     add_state_option(parser)
 
 
-def act_on(arguments: Namespace, terminal: Terminal, act: Act, *, machines: bool = False) -> ExitCode:
+def act_on(arguments: Namespace, terminal: Terminal, act: Act, *, needs: bool = False) -> ExitCode:
     """Do `act` on the containers that the arguments name, while no other agent changes anything.
 
-    `machines`: those that they are on are started before, if they have no power.
+    `needs`: also on those that they need and that do not run; the machines of all of them get their power before.
     """
-    with held(arguments, terminal, machines=machines) as site:
-        containers = site.receipt.undertaking.containers
-        names = in_order(containers, arguments.names)
-        if machines:
-            hosts = {containers[name].host for name in names}
-            wake(site.means, site.state, [site.receipt.undertaking.hosts[host] for host in sorted(hosts)])
+    with held(arguments, terminal, machines=needs) as site:
+        undertaking = site.receipt.undertaking
+        containers, tasks = undertaking.containers, undertaking.tasks
+        names = named = in_order(containers, arguments.names, tasks)
+        if needs:
+            wanted = needed(containers, named, tasks)
+            hosts = {containers[name].host for name in wanted}
+            wake(site.means, site.state, [undertaking.hosts[host] for host in sorted(hosts)])
+            names = tuple(name for name in wanted if name in named or stands_still(site.means, name, containers[name]))
         act(site.means, containers, names)
     terminal.say(f"done: {', '.join(names)}")
+    if more := [name for name in names if name not in named]:
+        terminal.say(f"among them, because what was named needs it: {', '.join(more)}")
     return ExitCode.DONE

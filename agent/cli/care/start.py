@@ -11,7 +11,7 @@ from bundle_format.errors import ExitCode
 from bundle_format.terminal import Terminal, Verb
 
 EXAMPLES = """\
-  floto-agent start front
+  floto-agent start front       (what it needs and does not run first)
   floto-agent start server      (all of a host, its machine first)
 """
 
@@ -20,9 +20,9 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     def act(means: Means, containers: Mapping[str, Placed], names: tuple[str, ...]) -> None:
         start(means, containers, names)
 
-    return act_on(arguments, terminal, act, machines=True)
+    return act_on(arguments, terminal, act, needs=True)
 
 
 VERB = Verb(
-    "start", "Start containers of the release, each once those that it needs are well.", configure, _run, EXAMPLES
+    "start", "Start containers of the release; what they need and does not run starts first.", configure, _run, EXAMPLES
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agent.applying.means import Stop
-from agent.care import in_order, require_unprotected, restart
+from agent.care import in_order, needed, require_unprotected, restart, stands_still
 from bundle_format.errors import FlotoError, PreflightError, TargetError
 from tests.fakes import Moment
 from tests.sites import FakeSite, Hook
@@ -34,7 +34,7 @@ def act(site: FakeSite, *names: str, hook: Hook = lambda moment: None) -> list[s
     assert current
     placed = current.undertaking.containers
     with site.means(current.undertaking, watched) as means:
-        restart(means, placed, in_order(placed, names), site.folder.interlude)
+        restart(means, placed, in_order(placed, names, {}), site.folder.interlude)
     return [*seen]
 
 
@@ -49,6 +49,29 @@ def test_who_needs_others_stops_first_and_starts_last(site: FakeSite) -> None:
 def test_a_name_that_nobody_has_is_told(site: FakeSite) -> None:
     with pytest.raises(FlotoError, match="no container or host called wob"):
         act(site, "wob")
+
+
+def test_what_is_needed_is_found_by_way_of_tasks_too(tmp_path: Path) -> None:
+    site = FakeSite(tmp_path, "one", "two")
+    images = {name: site.image(name) for name in ("web", "db", "log")}
+    containers = {"web": {"after": ["seed"]}, "db": {"host": "two"}, "log": {}}
+    tasks = {
+        "seed": {"container": {"image": "db", "command": ["true"]}, "schedule": {"after": ["db"]}},
+        "tidy": {"container": {"image": "db", "command": ["true"], "after": ["log"]}, "schedule": {"before": ["db"]}},
+    }
+    site.apply(site.deployment(images=images, containers=containers, tasks=tasks))
+    current = site.history.current
+    assert current
+    undertaking = current.undertaking
+
+    assert needed(undertaking.containers, ["web"], undertaking.tasks) == ("log", "db", "web")
+    assert in_order(undertaking.containers, ["web", "db"], undertaking.tasks) == ("db", "web")
+
+    site.engines()["one"].stop("log", 0)
+    site.daemons["two"].up = False
+    with site.means(undertaking) as means:
+        still = [name for name, placed in undertaking.containers.items() if stands_still(means, name, placed)]
+    assert still == ["log"], "of what is on a host that does not answer, nothing is known"
 
 
 def test_a_protected_container_is_not_stopped_without_leave(site: FakeSite) -> None:

@@ -61,7 +61,12 @@ def do(site: FakeSite, action: Action, hook: Hook | None = None) -> None:
             case "restore":
                 put_back(means, "one", "data", users, file, note=note)
             case "restart":
-                restart(means, undertaking.containers, in_order(undertaking.containers, ["db", "front"]), note)
+                restart(
+                    means,
+                    undertaking.containers,
+                    in_order(undertaking.containers, ["db", "front"], undertaking.tasks),
+                    note,
+                )
 
 
 @contextmanager
