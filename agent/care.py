@@ -1,6 +1,6 @@
 """Stopping and starting what a release has, by hand: in the order in which its parts need each other."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -21,11 +21,7 @@ def in_order(containers: Mapping[str, Placed], names: Collection[str], tasks: Ma
     FlotoError for a name that the release does not have.
     """
     hosts = {placed.host for placed in containers.values()}
-    if unknown := sorted(set(names) - containers.keys() - hosts):
-        raise FlotoError(
-            f"the release has no container or host called {', '.join(unknown)}",
-            f"It has: {', '.join(sorted({*containers, *hosts}))}",
-        )
+    require_known(names, {*containers, *hosts}, "container or host")
     chosen = {name for name, placed in containers.items() if not names or name in names or placed.host in names}
     return _sorted(containers, chosen, tasks)
 
@@ -64,6 +60,15 @@ def require_unprotected(containers: Mapping[str, Placed], names: Iterable[str], 
         raise PreflightError(
             f"{', '.join(guarded)} must not be stopped (protect = stop); nothing was changed",
             f"If this is the moment for it: --unprotect {guarded[0]}",
+        )
+
+
+def require_known(names: Iterable[str], known: Set[str], kinds: str) -> None:
+    """FlotoError for names that the release does not have."""
+    if unknown := sorted(set(names) - known):
+        raise FlotoError(
+            f"the release has no {kinds} called {', '.join(unknown)}; nothing was changed",
+            f"It has: {', '.join(sorted(known))}",
         )
 
 

@@ -40,9 +40,18 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     if arguments.installed:
+        if arguments.bundle or arguments.also or arguments.report:
+            raise FlotoError(
+                "--installed looks at what is on the hosts, not at a bundle", "Verify the bundle without --installed."
+            )
         from agent.cli.care.installed import verify_installed
 
         return verify_installed(arguments, terminal)
+    if arguments.repair:
+        raise FlotoError(
+            "--repair goes with --installed: it mends what is on the hosts",
+            "A bundle is mended by: floto-agent repair BUNDLE --also COPY --output FILE",
+        )
     if not arguments.bundle:
         raise FlotoError("no bundle was named", "Name one, or look at the hosts: floto-agent verify --installed")
     if arguments.report:

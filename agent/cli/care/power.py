@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
 
 from agent.applying.means import Means
-from agent.care import in_order, needed, stands_still, wake
+from agent.care import in_order, needed, require_known, stands_still, wake
 from agent.cli.care.volume import held
 from agent.cli.places import add_state_option
 from agent.history import Placed
@@ -31,6 +31,7 @@ def act_on(arguments: Namespace, terminal: Terminal, act: Act, *, needs: bool = 
     with held(arguments, terminal, machines=needs) as site:
         undertaking = site.receipt.undertaking
         containers, tasks = undertaking.containers, undertaking.tasks
+        require_known(arguments.unprotect, containers.keys(), "container")
         names = named = in_order(containers, arguments.names, tasks)
         if needs:
             wanted = needed(containers, named, tasks)

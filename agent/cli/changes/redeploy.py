@@ -7,7 +7,7 @@ from agent.cli.changes.outlook import outlook_of
 from agent.cli.places import add_state_option
 from agent.cli.site import add_wish_options, installed, site_of, wishes_of
 from agent.intent import from_store
-from bundle_format.errors import ExitCode
+from bundle_format.errors import ExitCode, FlotoError
 from bundle_format.terminal import Terminal, Verb
 
 EXAMPLES = """\
@@ -17,7 +17,7 @@ EXAMPLES = """\
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("names", nargs="+", metavar="NAME", help="a container or a host")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="a container, a service or a host")
     add_state_option(parser)
     add_wish_options(parser)
     add_change_options(parser)
@@ -28,6 +28,11 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     with site.folder.held():
         settle_before(site, arguments, terminal)
         intent = from_store(installed(site).undertaking.source, site.store, site.keeper(terminal))
+        if tasks := sorted(set(arguments.names) & intent.deployment.tasks.keys()):
+            raise FlotoError(
+                f"a task runs once for each version, and is not made anew: {', '.join(tasks)}; nothing was changed",
+                "Name containers, services or hosts.",
+            )
         wishes = wishes_of(arguments, anew=frozenset(arguments.names))
         with outlook_of(site, intent, wishes) as outlook:
             outlook.tell(terminal)

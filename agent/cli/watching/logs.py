@@ -42,19 +42,27 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
     chosen = _chosen(placed, arguments.names)
     redact = Redactor(secrets_of(site, undertaking.source))
     hosts = {one.host for one in chosen.values()}
+    lost: list[FlotoError] = []
+
+    def read(name: str) -> Iterator[LogLine]:
+        try:
+            yield from _read(_source(engines[chosen[name].host], name, undertaking), name, arguments)
+        except FlotoError as error:
+            if name in arguments.names or name not in undertaking.tasks:  # what a task ran in may have gone since
+                lost.append(error)
+            raise
+
     wanted = {name: host for name, host in undertaking.hosts.items() if name in hosts}
     with engines_of(wanted, owner_of(undertaking.source)) as (engines, silent):
         for why in silent.values():
             terminal.warn(f"warning: {why}")
-        sources = {
-            name: partial(_read, _source(engines[one.host], name, undertaking), name, arguments)
-            for name, one in chosen.items()
-            if one.host in engines
-        }
+        sources = {name: partial(read, name) for name, one in chosen.items() if one.host in engines}
         width = max(map(len, sources), default=0)
         for line in matching(_lines(sources, arguments), arguments.grep):
             head = f"{line.container:{width}} | " if len(sources) > 1 else ""
             terminal.say(f"{head}{escape_line(redact(line.text))}")
+    if lost:
+        raise lost[0]
     return ExitCode.DONE if not silent else TargetError.exit_code
 
 

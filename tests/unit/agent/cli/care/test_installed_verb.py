@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.unit.agent.cli.conftest import Agent
 
 
@@ -31,3 +33,16 @@ def test_a_plan_is_told_once_and_what_is_beside_it_is_no_fault(running: Agent) -
 
     assert said.count("create app: missing") == 1
     assert running.daemon.find("app")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("shop.floto", "--installed"),
+        ("--installed", "--report", "lost.json"),
+        ("shop.floto", "--repair"),
+        ("--repair",),
+    ],
+)
+def test_nothing_that_is_named_is_passed_over_in_silence(running: Agent, words: tuple[str, ...]) -> None:
+    assert "--installed" in running.run("verify", *words, code=2)

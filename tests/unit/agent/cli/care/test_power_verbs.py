@@ -24,3 +24,11 @@ def test_a_stop_and_a_restart_stay_with_what_is_named(running: Agent) -> None:
     assert running.run("stop", "db").startswith("done: db\n")
     assert running.run("restart", "front").startswith("done: front\n")
     assert [one.name for one in running.daemon.containers.values() if one.stopped] == ["db"]
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+def test_leave_for_what_nobody_has_is_an_error(running: Agent, verb: str) -> None:
+    said = running.run(verb, "front", "--unprotect", "nix", code=2)
+
+    assert "the release has no container called nix; nothing was changed" in said
+    assert [one.name for one in running.daemon.containers.values() if one.stopped] == []
