@@ -34,7 +34,8 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
                 terminal.json(
                     {
                         "obstacles": [obstacle.model_dump(mode="json") for obstacle in findings.obstacles],
-                        "warnings": [*notes, *findings.warnings],
+                        "warnings": list(findings.warnings),
+                        "notes": list(notes),
                     }
                 )
             else:
