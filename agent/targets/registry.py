@@ -48,8 +48,9 @@ class Registry:
         try:
             return user, Path(file).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
+            told = getattr(error, "strerror", None) or error
             raise TargetError(
-                f"{self._host}: the registry's password in {file} cannot be read: {error}; nothing was changed",
+                f"{self._host}: the registry's password in {file} cannot be read: {told}; nothing was changed",
                 "mend registry_password of this host in the site's file",
             ) from error
 

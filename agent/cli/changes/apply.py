@@ -13,6 +13,8 @@ from bundle_format.errors import ExitCode, FlotoError, PreflightError
 from bundle_format.reader import Bundle
 from bundle_format.terminal import Terminal, Verb
 
+KEEP_PLAN = "Make one: floto-agent plan BUNDLE --out FILE"
+
 EXAMPLES = """\
   floto-agent apply /media/stick/shop-2024.1.floto
   floto-agent apply shop-2024.1.floto --site krakow.toml --yes
@@ -57,8 +59,10 @@ def _hold_to(path: Path, outlook: Outlook) -> None:
     """PreflightError when what would be done now is not what was planned then."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FlotoError(f"{path} is no plan: {error}", "Make one: floto-agent plan BUNDLE --out FILE") from error
+    except OSError as error:
+        raise FlotoError(f"the plan {path} cannot be read: {error.strerror}", KEEP_PLAN) from error
+    except ValueError as error:
+        raise FlotoError(f"{path} is no plan: {error}", KEEP_PLAN) from error
     now = json.loads(json.dumps(outlook.to_json()))
     if not isinstance(kept, dict) or any(kept.get(key) != now[key] for key in ("release", "site", "site_file", "plan")):
         raise PreflightError(

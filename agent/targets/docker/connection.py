@@ -178,9 +178,10 @@ class Connection:
 
     def _unreachable(self, cause: BaseException) -> TargetError:
         told = self._tunnel.complaint() if self._tunnel else ""
+        told = told or getattr(cause, "strerror", None) or str(cause)
         hint = _HINTS.get(getattr(cause, "errno", None) or 0, "see whether the engine runs and the way to it is open")
         return TargetError(
-            f"{self.host}: the engine at {self.address} cannot be reached: {told or cause}; nothing was changed",
+            f"{self.host}: the engine at {self.address} cannot be reached: {told}; nothing was changed",
             hint,
         )
 

@@ -243,7 +243,7 @@ class DockerEngine:
                 self._local.sync()
         except OSError as error:
             raise TargetError(
-                f"{self.host}: the disk did not take the images: {error}; no container was changed",
+                f"{self.host}: the disk did not take the images: {error.strerror}; no container was changed",
                 "look at the disk (dmesg), then run the same command again",
             ) from error
 

@@ -41,7 +41,8 @@ class Tunnel:
         except OSError as error:
             self._folder.cleanup()
             raise TargetError(
-                f"{host}: cannot start the ssh client: {error}; nothing was changed", "install OpenSSH's client"
+                f"{host}: cannot start the ssh client: {error.strerror}; nothing was changed",
+                "install OpenSSH's client",
             ) from error
         if not self._stands():
             said = self.complaint() or f"no login within {LOGIN_SECONDS} s"

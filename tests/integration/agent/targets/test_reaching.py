@@ -38,6 +38,7 @@ def fault(engine: str, **access: str) -> TargetError:
         reach(engine, **access)
     assert caught.value.message.startswith("one: ")
     assert caught.value.hint
+    assert "Errno" not in caught.value.message
     return caught.value
 
 

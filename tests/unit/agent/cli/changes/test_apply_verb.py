@@ -16,3 +16,9 @@ def test_why_a_health_check_failed_is_told_without_secrets_and_kept(running: Age
     )
     assert told in said and told in running.run("receipt")
     assert "floto-agent receipt tells this again" in said
+
+
+def test_a_plan_that_is_not_there_is_told_in_plain_words(shop: Agent) -> None:
+    said = shop.run("apply", shop.bundle(), "--plan", "nope.plan", code=2)
+
+    assert "error: the plan nope.plan cannot be read: No such file or directory\n" in said
