@@ -37,14 +37,17 @@ def machine_obstacles(view: View, entries: Mapping[str, Entry]) -> Iterator[Obst
 
 
 def _silent(view: View) -> Iterator[Obstacle]:
-    needed = {
-        host.machine.hypervisor
+    needs = {
+        name: host.machine.hypervisor if host.machine else ""
         for name, host in view.deployment.hosts.items()
-        if host.machine and view.chosen_host(name)
+        if view.chosen_host(name)
     }
-    for name, why in view.state.silent_hypervisors.items():
-        if name in needed:
-            yield Obstacle(message=why, hint="Bring it back, or leave its hosts out by naming the others: --only HOST")
+    silent = view.state.silent_hypervisors
+    others = [name for name, hypervisor in needs.items() if hypervisor not in silent]
+    without = "Bring it back, or leave its hosts out by naming the others: --only HOST"
+    for name, why in silent.items():
+        if name in needs.values():
+            yield Obstacle(message=why, hint=without if others else "Bring it back.")
 
 
 def _place(view: View, hypervisor: HypervisorState, entries: Mapping[str, Entry]) -> Iterator[Obstacle]:

@@ -78,7 +78,11 @@ def _protected(view: View, entry: Entry) -> Iterator[Obstacle]:
 def _unreachable(view: View) -> Iterator[Obstacle]:
     for host, why in view.state.unreachable.items():
         if view.chosen_host(host):
-            yield Obstacle(message=why, hint=f"Mend it, or leave {host} out by naming the others: --only HOST")
+            others = [
+                name for name in view.deployment.hosts if name not in view.state.unreachable and view.chosen_host(name)
+            ]
+            without = f"Mend it, or leave {host} out by naming the others: --only HOST"
+            yield Obstacle(message=why, hint=without if others else "Mend it.")
 
 
 def _host_steps(view: View) -> Iterator[Obstacle]:

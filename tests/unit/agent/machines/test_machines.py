@@ -223,6 +223,8 @@ def test_a_hypervisor_that_is_down_is_told(here: MachineSite) -> None:
     here.box.up = False
 
     assert "the hypervisor cannot be reached" in obstacles(here, here.deployment())
+    hints = [obstacle.hint for obstacle in here.site.plan(here.deployment()).obstacles]
+    assert "Bring it back." in hints and "--only" not in "".join(hints), "there is no other host to be named"
 
 
 def test_a_machine_that_is_off_is_not_guessed_about(here: MachineSite) -> None:

@@ -432,8 +432,13 @@ def test_an_engine_that_does_not_answer_is_an_obstacle_unless_the_plan_is_about_
         images=images, containers={"web1": {"image": "web"}, "web2": {"image": "web", "host": "two"}}
     )
 
-    assert "two: the engine cannot be reached" in site.plan(wanted).obstacles[0].message
+    [obstacle] = site.plan(wanted).obstacles
+    assert "two: the engine cannot be reached" in obstacle.message
+    assert "leave two out by naming the others" in obstacle.hint
     assert site.plan(wanted, Wishes(only=frozenset({"one"}))).obstacles == ()
+
+    site.daemons["one"].up = False
+    assert {obstacle.hint for obstacle in site.plan(wanted).obstacles} == {"Mend it."}, "no other host answers"
 
 
 def test_leftovers_of_an_earlier_apply_are_discarded_but_never_the_last_of_a_name(site: FakeSite) -> None:
