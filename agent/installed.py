@@ -80,7 +80,7 @@ def require_whole(faults: Iterable[Fault], view: View, store: Store) -> None:
     if lost:
         raise MissingError(
             f"nothing was changed, for the site's store is damaged, too: {', '.join(sorted(lost))}",
-            f"Remove these from {store.root}, bring them with the release's bundle (floto-agent apply), then again.",
+            f"Remove these from {store.root}, apply a full bundle of the release, which brings them, then again.",
         )
 
 

@@ -13,7 +13,7 @@ from bundle_format.blob import Blob, FramedBlob
 from bundle_format.digest import Digest, digest_of, hex_of, parse_digest
 from bundle_format.durable import EagerFile, sync_folder
 from bundle_format.errors import DamageError, MissingError, PreflightError
-from bundle_format.layout.blobfile import open_blob_file, tail_of
+from bundle_format.layout.blobfile import COMES_AGAIN, open_blob_file, tail_of
 from bundle_format.layout.frames import CODEC, Frame, PackedFrame, cut, pack
 from bundle_format.lock import try_lock
 from bundle_format.parallel import Workers
@@ -101,7 +101,7 @@ class Store:
         try:
             file = open_blob_file(self._path(digest))
         except MissingError as error:
-            raise MissingError(f"blob {digest} is not in the store {self.root}") from error
+            raise MissingError(f"blob {digest} is not in the store {self.root}", COMES_AGAIN) from error
         return FramedBlob(Blob(digest, file.size), file, self._pool, file.medium.close)
 
     def open(self, digest: Digest) -> BinaryIO:

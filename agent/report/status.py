@@ -63,8 +63,8 @@ class MachineStatus:
 class Status:
     """A site beside its release; `drift` is what an apply of this release would mend, None if that cannot be told.
 
-    `under_way` is what another agent does at this moment, `interrupted` what one was doing when it was cut short,
-    `left` what failed and waits for a person, who asked for that.
+    `untold` is why it cannot, `under_way` what another agent does at this moment, `interrupted` what one was doing when
+    it was cut short, `left` what failed and waits for a person, who asked for that.
     """
 
     product: str
@@ -75,6 +75,7 @@ class Status:
     machines: tuple[MachineStatus, ...] = ()
     unmanaged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     drift: tuple[str, ...] | None = None
+    untold: str = ""
     interrupted: str = ""
     under_way: str = ""
     left: str = ""
@@ -96,6 +97,7 @@ def status_of(
     plan: Plan | None,
     disks: Mapping[str, DiskUse],
     *,
+    untold: str = "",
     interrupted: str = "",
     under_way: str = "",
     left: str = "",
@@ -113,6 +115,7 @@ def status_of(
         machines=tuple(_machine(name, on, state) for name, on in _on_hypervisors(undertaking).items()),
         unmanaged=_unmanaged(state, Owner(source.product, source.site)),
         drift=None if plan is None else tuple(_drift(plan)),
+        untold=untold,
         interrupted=interrupted,
         under_way=under_way,
         left=left,
@@ -169,6 +172,7 @@ def status_json(status: Status) -> dict[str, Any]:
         ],
         "unmanaged": {host: list(names) for host, names in status.unmanaged.items()},
         "drift": None if status.drift is None else list(status.drift),
+        "untold": status.untold,
     }
 
 

@@ -30,7 +30,7 @@ def status_lines(status: Status, now: int) -> Iterator[str]:
     if status.under_way:
         yield "drift: told when what is under way has ended"
     elif status.drift is None:
-        yield "drift: cannot be told, for the release or its secrets cannot be read here"
+        yield f"drift: cannot be told: {status.untold}"
     else:
         yield from table("drift", [(line,) for line in status.drift])
 

@@ -16,6 +16,11 @@ _MAGIC = 0x184D2A5E
 _FOOTER = struct.Struct("<QI24s12s")  # raw size, number of frames, codec, mark
 _MARK = b"FLOTO-BLOB/1"
 
+COMES_AGAIN = (
+    "a build fetches it again, and a site gets it by a full bundle of a release that has it: floto-agent apply"
+)
+"""What brings a blob back to a store that has lost it."""
+
 
 def tail_of(frames: Sequence[Frame], codec: str) -> bytes:
     """What follows the frames in a blob's file; the file remains one valid zstd stream."""
@@ -42,7 +47,7 @@ class BlobFile:
     def verified(self, number: int, content: bytes) -> bytes:
         """`content`, if it is frame `number` as it was written; DamageError otherwise."""
         if not self.frames[number].holds(content):
-            raise DamageError(f"{self.medium.path}: frame {number} is damaged", hint="remove the file; it comes again")
+            raise DamageError(f"{self.medium.path}: frame {number} is damaged", hint=f"remove the file; {COMES_AGAIN}")
         return content
 
 
@@ -53,7 +58,7 @@ def open_blob_file(path: Path) -> BlobFile:
         return _read(medium)
     except (ValueError, struct.error) as error:
         medium.close()
-        raise DamageError(f"{path} is damaged: {error}", hint="remove the file; it comes again") from error
+        raise DamageError(f"{path} is damaged: {error}", hint=f"remove the file; {COMES_AGAIN}") from error
 
 
 def _read(medium: FileMedium) -> BlobFile:

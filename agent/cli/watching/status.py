@@ -54,7 +54,7 @@ def _run(arguments: Namespace, terminal: Terminal) -> ExitCode:
 
 def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
     undertaking = receipt.undertaking
-    intent = _intent(site, receipt)
+    intent, untold = _intent(site, receipt)
     change = unfinished(site)
     if change:
         told, holder = f"{change.course.undertaking.operation} in phase {change.course.phase}", change.holder
@@ -71,17 +71,17 @@ def _status(site: Site, receipt: Receipt, *, measure: bool) -> Status:
         return status_of(receipt, state, None, disks, under_way=f"{told}; {holder} holds the site")
     plan = make_plan(intent.deployment, state, read_history(site.folder)) if intent else None
     if change and change.course.left is not None:
-        return status_of(receipt, state, plan, disks, left=f"{told}, since {moment(change.course.left)}")
-    return status_of(receipt, state, plan, disks, interrupted=told)
+        left = f"{told}, since {moment(change.course.left)}"
+        return status_of(receipt, state, plan, disks, untold=untold, left=left)
+    return status_of(receipt, state, plan, disks, untold=untold, interrupted=told)
 
 
-def _intent(site: Site, receipt: Receipt) -> Intent | None:
+def _intent(site: Site, receipt: Receipt) -> tuple[Intent | None, str]:
+    """What the release wants, or why that cannot be told: a secret that only a person can type, a damaged store."""
     try:
-        return from_store(receipt.undertaking.source, site.store, site.keeper(None))
-    except (
-        FlotoError
-    ):  # a secret that only a person can type, or a store that was damaged: the rest is told all the same
-        return None
+        return from_store(receipt.undertaking.source, site.store, site.keeper(None)), ""
+    except FlotoError as error:
+        return None, f"{error.message} ({error.hint})" if error.hint else error.message
 
 
 def _disks(engines: Mapping[str, Engine]) -> dict[str, DiskUse]:
