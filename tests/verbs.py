@@ -29,8 +29,15 @@ from tests.sites import FakeSite
 
 @contextmanager
 def site_with_verbs(root: Path) -> Iterator[FakeSite]:
-    """A site in `root` whose makers are enrolled, and on whose engines the verbs act."""
-    site = FakeSite(root)
+    """A site in `root` with one host, on which the verbs act."""
+    write_site(root)
+    with verbs_on(FakeSite(root), root) as site:
+        yield site
+
+
+@contextmanager
+def verbs_on(site: FakeSite, root: Path) -> Iterator[FakeSite]:
+    """Let the verbs act on the engines of a site, whose makers are enrolled; `root` is the folder that they run in."""
 
     def connected(host: Host, _: Owner) -> Engine | str:
         return site.engine(host)
@@ -38,7 +45,6 @@ def site_with_verbs(root: Path) -> Iterator[FakeSite]:
     def clock(_: Stop) -> FakeClock:
         return site.clock
 
-    write_site(root)
     TrustFolder(site.folder.root, FLOOR).change(lambda trust: trust.enrol(root_document("acme"), clock=ISSUED))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sites, "connected", connected)
@@ -61,32 +67,35 @@ def write_site(root: Path, greeting: str = "welcome") -> None:
 
 def make_release(root: Path, version: str, sequence: int, *, task: str = "true", **web: Any) -> Path:
     """A signed bundle of a container that greets, with a volume, and of a task that runs before it; its path."""
-    store = Store(root / "makers-store", threads=1)
-    image = make_image(Shelved(store), f"shop/web:{version}", [layer({"app/web": version.encode()})])
     data = [{"kind": "volume", "volume": "data", "path": "/data"}]
     container = {
         "host": "one", "image": "web", "command": ["sleep", "inf"], "mounts": data, "after": ["migrate"],
         "env": {"GREETING": {"$param": "greeting"}}, **web,
     }  # fmt: skip
     migrate = {"host": "one", "image": "web", "command": ["sh", "-c", task], "mounts": data, "restart": "no"}
+    objects = {
+        "host": {"one": {}},
+        "volume": {"data": {}},
+        "container": {"web": container},
+        "task": {"migrate": {"container": migrate}},
+    }
+    return sign_release(root, version, sequence, objects, {"greeting": Parameter(type="string")})
+
+
+def sign_release(
+    root: Path, version: str, sequence: int, objects: dict[str, Any], parameters: dict[str, Parameter]
+) -> Path:
+    """A signed bundle in `root` of objects that have the image `web`; its path."""
+    store = Store(root / "makers-store", threads=1)
+    content = layer({"app/web": version.encode()})
     release = Release(
         product="shop",
         version=version,
         evaluator="test",
         sources={"site.star": store.add_bytes(b'project("shop")\n').digest},
-        parameters={"greeting": Parameter(type="string")},
-        images={"web": image},
-        variants=(
-            Variant(
-                when={},
-                objects={
-                    "host": {"one": {}},
-                    "volume": {"data": {}},
-                    "container": {"web": container},
-                    "task": {"migrate": {"container": migrate}},
-                },
-            ),
-        ),
+        parameters=parameters,
+        images={"web": make_image(Shelved(store), f"shop/web:{version}", [content], Cmd=["sleep", "inf"])},
+        variants=(Variant(when={}, objects=objects),),
     )
     written = write_bundle(
         root / f"shop-{version}-{sequence}.floto",
