@@ -242,7 +242,7 @@ class TestContainers:
             {"network_mode": "host"},
             {"network_mode": "none"},
             {"networks": ({"network": "front", "aliases": ("www",)}, {"network": "back"})},
-            {"command": (), "env": {"EMPTY": "", "EQUAL": "a=b", "LINES": "a\nb"}},
+            {"env": {"EMPTY": "", "EQUAL": "a=b", "LINES": "a\nb"}},
             {"entrypoint": ("sleep",), "command": ("60",)},
             {"entrypoint": ()},
             {"workdir": "/srv/www/", "user": "70:71", "hostname": "box"},
