@@ -159,7 +159,7 @@ def is_plain(registry: str) -> bool:
 
 
 def _repository(image: Image) -> str:
-    return image.tag.rpartition(":")[0].lower()
+    return image.tag.rpartition(":")[0]
 
 
 class _Counted:

@@ -32,7 +32,7 @@ def registry(private: PrivateRegistry, folder: Path, password: str | None = PASS
 
 def test_with_its_login_an_image_arrives_whole_and_once(guarded: PrivateRegistry, tmp_path: Path) -> None:
     shelf, wanted = Shelf(), registry(guarded, tmp_path)
-    one, two = small_image(shelf, "shop/one:1"), small_image(shelf, "shop/Two:1")
+    one, two = small_image(shelf, "shop/one:1"), small_image(shelf, "shop/two:1")
 
     assert wanted.lacking([one, two]) == {one.manifest, two.manifest}
     wanted.push([one, two], shelf, Silence())
