@@ -117,3 +117,19 @@ def make_bundle(
         progress=Silence(),
     )
     return Made(written.path, store, release, trust_in(root_document("acme")), written)
+
+
+def sign_and_write(path: Path, release: Release, store: Store, sequence: int) -> Path:
+    """A full bundle of a release at `path`, signed by acme alone; its path."""
+    header = Heading(channel="stable", sequence=sequence, issued=ISSUED)
+    written = write_bundle(
+        path,
+        release,
+        tuple(types_in(release)),
+        store,
+        header=header,
+        signers=[key("acme")],
+        root_chain=[],
+        progress=Silence(),
+    )
+    return written.path

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bundle_format.blob import Blob
-from bundle_format.progress import Silence
 from bundle_format.release.deployment import Access
 from bundle_format.release.model import File, MachineImage, Parameter, Release, Variant
 from bundle_format.store import Store
-from bundle_format.writer import Heading, types_in, write_bundle
-from tests.bundles import ISSUED, Shelved, key
+from tests.bundles import Shelved, sign_and_write
 from tests.images import busybox_layer, layer, make_image
 
 BASE = busybox_layer()
@@ -117,17 +115,7 @@ def make_shop(
         files={"page.j2": File(digest=template.digest, size=template.size)},
         variants=(Variant(when={}, objects=objects),),
     )
-    written = write_bundle(
-        folder / f"shop-{version}-{sequence}.floto",
-        release,
-        tuple(types_in(release)),
-        store,
-        header=Heading(channel="stable", sequence=sequence, issued=ISSUED),
-        signers=[key("acme")],
-        root_chain=[],
-        progress=Silence(),
-    )
-    return written.path
+    return sign_and_write(folder / f"shop-{version}-{sequence}.floto", release, store, sequence)
 
 
 def write_site(folder: Path, engine: str, others: Mapping[str, Access] | None = None, **values: str | int) -> Path:

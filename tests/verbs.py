@@ -14,14 +14,12 @@ from agent.cli.main import DESCRIPTION, VERBS
 from agent.floor import FLOOR
 from agent.labels import Owner
 from agent.targets.engine import Engine
-from bundle_format.progress import Silence
 from bundle_format.release.deployment import Host
 from bundle_format.release.model import Parameter, Release, Variant
 from bundle_format.store import Store
 from bundle_format.terminal import run_program
 from bundle_format.trust.state import TrustFolder
-from bundle_format.writer import Heading, types_in, write_bundle
-from tests.bundles import ISSUED, Shelved, key, root_document
+from tests.bundles import ISSUED, Shelved, root_document, sign_and_write
 from tests.fakes import FakeClock
 from tests.images import layer, make_image
 from tests.sites import FakeSite
@@ -97,14 +95,4 @@ def sign_release(
         images={"web": make_image(Shelved(store), f"shop/web:{version}", [content], Cmd=["sleep", "inf"])},
         variants=(Variant(when={}, objects=objects),),
     )
-    written = write_bundle(
-        root / f"shop-{version}-{sequence}.floto",
-        release,
-        tuple(types_in(release)),
-        store,
-        header=Heading(channel="stable", sequence=sequence, issued=ISSUED),
-        signers=[key("acme")],
-        root_chain=[],
-        progress=Silence(),
-    )
-    return written.path
+    return sign_and_write(root / f"shop-{version}-{sequence}.floto", release, store, sequence)

@@ -17,12 +17,10 @@ from typing import Literal
 from pyVmomi import vim
 
 from agent.floor import FLOOR
-from bundle_format.progress import Silence
 from bundle_format.release.model import MachineImage, Release, Variant
 from bundle_format.store import Store
 from bundle_format.trust.state import TrustFolder
-from bundle_format.writer import Heading, types_in, write_bundle
-from tests.bundles import ISSUED, Shelved, key, root_document
+from tests.bundles import ISSUED, Shelved, root_document, sign_and_write
 from tests.engines import PrivateEngine
 from tests.images import busybox_layer, make_image
 from tests.lab.clients import Client, client, wait_until
@@ -67,17 +65,7 @@ def make_ledger(folder: Path, number: int) -> Path:
         machine_images={"debian": MachineImage(disk=disk.digest, size=disk.size)},
         variants=(Variant(when={}, objects=objects),),
     )
-    written = write_bundle(
-        folder / f"ledger-{number}.floto",
-        release,
-        tuple(types_in(release)),
-        store,
-        header=Heading(channel="stable", sequence=number, issued=ISSUED),
-        signers=[key("acme")],
-        root_chain=[],
-        progress=Silence(),
-    )
-    return written.path
+    return sign_and_write(folder / f"ledger-{number}.floto", release, store, number)
 
 
 class Place:
